@@ -18,6 +18,21 @@ import { DeviceListPeerController, DeviceListsController } from './device-lists/
 import { ForeignUserRecords } from './hub/foreign-user-records.js'
 import { ForeignDeviceLists } from './device-lists/foreign-device-lists.js'
 import { dropUnwanted, ListCopies } from './device-lists/list-copies.js'
+import { DraftAuthentication } from './draft/draft-authentication.js'
+import { DraftClient } from './draft/draft-client.js'
+import { DraftDirectories } from './draft/draft-directories.js'
+import { DraftListener } from './draft/draft-listener.js'
+import { DraftController } from './draft/draft.controller.js'
+import { DraftPeers } from './draft/draft-peers.js'
+import { DraftPush } from './draft/draft-push.js'
+import { DraftSenders } from './draft/draft-senders.js'
+import { DraftSubmissions } from './draft/draft-submissions.js'
+import { VouchedClients } from './draft/vouched-clients.js'
+import { DraftHub } from './draft/follower/draft-hub.js'
+import { DraftNotify } from './draft/follower/draft-notify.js'
+import { DraftReplicas } from './draft/follower/draft-replicas.js'
+import { DraftWelcomes } from './draft/follower/draft-welcomes.js'
+import { HubDialects } from './draft/follower/hub-dialects.js'
 import { EraseUserController } from './erasure/erase-user.controller.js'
 import { UserErasures } from './erasure/user-erasures.js'
 import { forgetDeletedUnknown } from './follower/replica/deletion.repository.js'
@@ -31,6 +46,8 @@ import { Pull } from './follower/replica/pull.js'
 import { RemoteHub } from './follower/remote-hub.js'
 import { Replicas } from './follower/replica/replicas.js'
 import { ForeignDevices } from './hub/foreign-devices.js'
+import { OwnJoins } from './joins/own-joins.js'
+import { purgeJoinProofs } from './joins/join-proofs.repository.js'
 import { LogController } from './hub/log.controller.js'
 import { OperationsController } from './hub/operations.controller.js'
 import { GroupInfoController } from './group-info/group-info.controller.js'
@@ -91,7 +108,7 @@ import { SignedClient } from './outbound/signed-client.js'
 const purge = purgeJob({
   name: 'federation.purge_v1',
   everyMs: 60_000,
-  deletions: [deleteExpiredResults, forgetDeletedUnknown],
+  deletions: [deleteExpiredResults, forgetDeletedUnknown, purgeJoinProofs],
   needed: ({ FEDERATION }) => FEDERATION !== 'off',
 })
 
@@ -118,6 +135,20 @@ const speaking = [
   SignedClient,
   { provide: APP_INTERCEPTOR, useClass: ChargesAsker },
 ]
+/** Peers that speak nothing but the draft. */
+const draft = [
+  DraftPeers,
+  DraftListener,
+  DraftAuthentication,
+  DraftDirectories,
+  DraftClient,
+  VouchedClients,
+  DraftSenders,
+  DraftSubmissions,
+  DraftPush,
+]
+/** Groups at hubs that speak nothing but the draft. */
+const atDraftHubs = [DraftReplicas, DraftWelcomes, DraftNotify, DraftHub, HubDialects]
 /** Groups at home here with members elsewhere. */
 const asHub = [
   OwnKeyMaterial,
@@ -142,6 +173,7 @@ const asHub = [
 /** Groups at home elsewhere with members here. */
 const asFollower = [
   SignedHeads,
+  OwnJoins,
   Pull,
   Arrivals,
   { provide: ARRIVAL_TIMES, useValue: USUAL_ARRIVAL_TIMES },
@@ -182,6 +214,7 @@ const sealedSender = [RemoteIssuers, GatewayKeys, SealedGateway, SealedRelay]
     OperationsController,
     LogController,
     NotifyController,
+    DraftController,
     DeleteRoomController,
     EraseUserController,
     ConsentsController,
@@ -195,9 +228,10 @@ const sealedSender = [RemoteIssuers, GatewayKeys, SealedGateway, SealedRelay]
     SealedPeerController,
     SealedRelayController,
   ],
-  providers: [purge, dropUnwanted, forgetPastIntroductions, ...speaking, ...asHub, ...asFollower, ...betweenUsers, ...sealedSender],
+  providers: [purge, dropUnwanted, forgetPastIntroductions, ...speaking, ...draft, ...asHub, ...asFollower, ...atDraftHubs, ...betweenUsers, ...sealedSender],
   exports: [
     PeerGuard,
+    DraftAuthentication,
     RequestSignatures,
     InboundGate,
     HeardPeers,
@@ -214,7 +248,7 @@ export class FederationModule implements OnModuleInit {
   constructor(
     @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION'>,
     private readonly link: FederationLink,
-    private readonly hubs: RemoteHub,
+    private readonly hubs: HubDialects,
     private readonly issuerLink: IssuerLink,
     private readonly issuers: RemoteIssuers,
   ) {}

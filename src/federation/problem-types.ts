@@ -21,6 +21,12 @@ export const FEDERATION_PROBLEMS: ProblemTypes = {
     client: 'Tell the operator.',
     retry: 'no',
   },
+  'unsupported-by-hub': {
+    status: 403,
+    when: 'The group’s hub speaks nothing but the MIMI draft, which has no such call (docs/federation-draft-06.md).',
+    client: 'Do without it in this group.',
+    retry: 'no',
+  },
   'provider-denied': {
     status: 403,
     when: 'This server does not federate, or not with that provider.',
@@ -122,6 +128,12 @@ export const PEER_PROBLEMS: ProblemTypes = {
   ...Object.fromEntries(
     Object.entries(SIGNATURE_PROBLEMS).map(([type, when]) => [type, { status: 401, when, client: FOR_PEERS, retry: 'redo' } as const]),
   ),
+  'certificate-refused': {
+    status: 403,
+    when: 'The connection does not show by a certificate that the request is of the provider in From (peers of the draft).',
+    client: 'Show the certificate that the two operators have agreed on (docs/federation-draft-06.md).',
+    retry: 'redo',
+  },
   'peer-denied': { status: 403, when: 'This server does not federate with that provider.', client: 'Ask its operator.', retry: 'no' },
   'profile-unsupported': {
     status: 403,

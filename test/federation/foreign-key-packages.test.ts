@@ -25,8 +25,9 @@ async function forwarded(user: string, client: string, keyPackage: Uint8Array): 
   }
   const asked = { send: async () => ({ kind: 'answered', status: 200, body: answer }) }
   const devices = { introduce: async () => undefined }
+  const vouched = { vouchKeyPackages: async () => undefined }
   const config = { DOMAIN: 'a.example', KEY_PACKAGE_MAX_AGE: 86_400_000 }
-  const forwarder = new KeyMaterialForwarder({ query } as never, config, devices as never, asked as never)
+  const forwarder = new KeyMaterialForwarder({ query } as never, config, devices as never, asked as never, vouched as never)
   await forwarder.forward('b.example', { targetUser: ANN } as never, new Uint8Array())
   return refs
 }
@@ -46,7 +47,13 @@ it.each<[string, () => Promise<unknown>]>([
 /** What the hub a.example makes of an answer of b.example, asked for a user of c.example. */
 async function madeOf(answer: unknown): Promise<unknown> {
   const asked = { send: async () => answer }
-  const forwarder = new KeyMaterialForwarder({} as never, { DOMAIN: 'a.example', KEY_PACKAGE_MAX_AGE: 1 }, {} as never, asked as never)
+  const forwarder = new KeyMaterialForwarder(
+    {} as never,
+    { DOMAIN: 'a.example', KEY_PACKAGE_MAX_AGE: 1 },
+    {} as never,
+    asked as never,
+    {} as never,
+  )
   const request = { targetUser: ANN, requestingUser: 'mimi://c.example/u/carl' }
   return forwarder
     .forward('b.example', request as never, new Uint8Array())

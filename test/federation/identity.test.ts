@@ -1,6 +1,7 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { generalVerify, importJWK, type GeneralJWS, type JWK } from 'jose'
+import { readKeyDirectory } from '../../src/federation/identity/directory-document.js'
 import { rotateProviderKey, withdrawProviderKeys } from '../../src/federation/identity/provider-key-rotation.js'
 import { ProviderKeys, type ProviderKey } from '../../src/federation/identity/provider-keys.js'
 import { forgetKeys } from '../../src/federation/peers/peer-directories.repository.js'
@@ -80,6 +81,21 @@ describe('the directory', () => {
       expect(protectedHeader).toEqual({ alg: 'EdDSA', kid: jwk.kid, typ: 'mimi-key-directory' })
       expect(JSON.parse(Buffer.from(payload).toString())).toMatchObject({ domain: a.domain, profiles: ['microchat-2'] })
     }
+  })
+
+  it('is one document at all nodes, and each has a time of its own', async () => {
+    const shownBy = async (node: TestServer) => {
+      const { key_directory: signed } = (await (await fetch(node.url + DIRECTORY)).json()) as { key_directory: { payload: string } }
+      return { signed, issued: readKeyDirectory(signed as never)?.issued_at ?? 0 }
+    }
+    const others = [await a.node(), await a.node()]
+    const first = await Promise.all([ours, ...others].map(shownBy))
+    expect(new Set(first.map(({ signed }) => JSON.stringify(signed))).size).toBe(1)
+    // Nodes of two releases show different features for a while; here another address.
+    const moved = await a.node({ FEDERATION_URL: 'https://peers.a.example' })
+    const times = [...first.slice(0, 1), await shownBy(moved), await shownBy(await a.node())].map(({ issued }) => issued)
+    expect(new Set(times).size).toBe(3)
+    expect(times).toEqual(times.toSorted((one, other) => one - other))
   })
 
   it('leads to an address in which the slashes of an id are one segment', async () => {

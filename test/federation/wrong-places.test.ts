@@ -39,7 +39,7 @@ describe('the log of a group', () => {
     expect(await log('mimi://a.example/r/nowhere', common.record.groupId)).toEqual(nothing)
     expect(await log(ownRoom, own.record.groupId)).toEqual(nothing)
     expect(await log(commonRoom, randomBytes(16))).toEqual(nothing)
-    expect(await log(theirRoom, theirs.record.groupId)).toEqual(nothing)
+    expect(await log(theirRoom, theirs.record.groupId)).toEqual({ status: 404, entries: undefined })
   })
 })
 

@@ -177,6 +177,7 @@ function delivery(): string[] {
     `INSERT INTO inbox (device_id, kind, gid) SELECT 3, 'resync', g FROM ${series(2_000)} g`,
     `INSERT INTO pending_removal (gid, device_id, reason, proposed_epoch) SELECT gid, device_id, 'leave', 1 FROM member WHERE gid % 100 = 50 AND until_seq IS NULL`,
     `INSERT INTO device_news (device_id) SELECT d FROM ${series(20_000)} d`,
+    `INSERT INTO draft_member (gid, device_id, leaf_index, welcome_hash) SELECT gid, device_id, 1, ${hash(`'welcome ' || gid`)} FROM member ON CONFLICT DO NOTHING`,
   ]
 }
 
@@ -188,6 +189,10 @@ function keyPackages(): string[] {
        FROM ${series(SIZES.devices / 2)} d, ${series(10)} n`,
     `INSERT INTO key_package_claim (device_id, cipher_suite, last_resort, expires_at, ref)
      SELECT ${values}, ${hash(`'claim ' || d || ' ' || n`)} FROM ${series(SIZES.devices / 2)} d, ${series(10)} n`,
+    `INSERT INTO handed_out_key_package (room_id, ref, device_id, expires_at)
+     SELECT 'mimi://hub' || device_id % 20 || '.example/r/' || device_id % 100, ref, device_id, expires_at FROM key_package_claim`,
+    `INSERT INTO passed_commit (room_id, hash, device_id, passed_at)
+     SELECT 'mimi://hub' || n % 20 || '.example/r/' || n % 100, ${hash(`'passed ' || n`)}, n % ${SIZES.devices}, now() - n * interval '1 minute' FROM ${series(20_000)} n`,
   ]
 }
 

@@ -55,6 +55,7 @@ const MAY_WALK_AT_FIRST: typeof MAY_WALK = {
   'room-administration:groupsOfRoom': { walks: ['all of account', 'all of groups'], why: "an operator's command" },
   'administration:listAccounts': { walks: ['all of account'], why: "an operator's command" },
   'accounts:findUnfinishedDisabling': { walks: ['all of account'], why: 'a job' },
+  'deletion:forgetDeletedUnknown': { walks: ['all of followed_group_found, by its index'], why: 'a job; of what nobody has joined' },
   'device-lists:endCertificates': { walks: ['all of signature_key'], why: 'a change of a device list' },
   'device-lists:endIdentity': {
     walks: ['all of device_certificate_active, by its index', 'all of signature_key'],
@@ -66,7 +67,7 @@ const MAY_WALK_AT_FIRST: typeof MAY_WALK = {
 }
 
 /** Functions that only a command or a replica after a restore calls, and those that PostgreSQL does not count: put into their callers, or of an aggregate. */
-const NOT_COUNTED = ['recovered', 'held_bytes', 'lock_group_id', 'key_package_fits', 'log_chain_step', 'provider_of']
+const NOT_COUNTED = ['recovered', 'held_bytes', 'lock_group_id', 'key_package_fits', 'log_chain_step', 'mls_id', 'provider_of']
 
 /** A statement that calls a function has the pages of all in it. Each level of an index is a page, and so is each row. */
 const PAGES = 600

@@ -68,6 +68,7 @@ export class SealedSender {
       if (this.group.epoch !== key.epoch) return this.#once(text, token)
     }
     const message = await this.group.encrypt(text, key.epoch)
-    return this.send(sealedRequest(this.group.record.groupId, key, token, message, this.group.record.incarnation))
+    const { state, incarnation } = this.group.record
+    return this.send(sealedRequest(state.groupContext.groupId, key, token, message, incarnation))
   }
 }

@@ -162,6 +162,13 @@ export const IN_GROUPS: readonly PersonalTable[] = [
     erased: { stays: 'until the provider has confirmed: then its name for the user is forgotten, and the receipt names none' },
   },
   {
+    table: 'draft_member',
+    of: 'devices',
+    column: 'device_id',
+    exported: { hidden: 'where the device stands in the trees of groups that the section memberships names' },
+    erased: 'deleted',
+  },
+  {
     table: 'member',
     of: 'devices',
     column: 'device_id',

@@ -7,18 +7,8 @@ import { waitingCursors, type WaitingCursor, resumeCursors } from '../../federat
 import { refusedDeletions, type RefusedDeletion, resumeDeletions } from '../../federation/push/deletions.repository.js'
 import type { Config } from '../../platform/config/config.js'
 import { transaction } from '../../platform/postgres/sql.js'
-import { isProviderDomain } from '../../protocol/identifiers.js'
 import { print, type Command, CliError, withDatabase } from './command.js'
-
-/** One domain, as written in identifiers. */
-function domainIn(args: readonly string[]): string {
-  const { positionals } = parseArgs({ args: [...args], allowPositionals: true })
-  const [domain] = positionals
-  if (domain === undefined) throw new CliError('Which provider? Give its domain, such as b.example.')
-  if (positionals.length > 1) throw new CliError('One provider at a time.')
-  if (!isProviderDomain(domain)) throw new CliError('A provider is called by its domain in lower case, such as b.example.')
-  return domain
-}
+import { peerDomain } from './peer-domain.js'
 
 /** A command about one other provider: what it does, and what it says of that. */
 export function peerCommand(name: string, usage: string, work: (pool: Pool, domain: string, config: Config) => Promise<string>): Command {
@@ -26,7 +16,8 @@ export function peerCommand(name: string, usage: string, work: (pool: Pool, doma
     name: `peers ${name}`,
     usage,
     async run(args) {
-      const domain = domainIn(args)
+      const { positionals } = parseArgs({ args: [...args], allowPositionals: true })
+      const domain = peerDomain(positionals)
       print(
         await withDatabase((pool, config) => {
           if (domain === config.DOMAIN) throw new CliError(`${domain} is this server itself.`)

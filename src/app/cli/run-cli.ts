@@ -11,6 +11,7 @@ import { keysRetireSendTokens, keysRotate, keysRotateProvider, keysRotateX509, k
 import { migrateCommand, recovered } from './database.js'
 import { openapi, pageCommands, schemaDump } from './generated-files.js'
 import { peersPause, peersResume, peersRetry, peersList, peersAllow, peersDeny, peersReset, peersTrust } from './peers.js'
+import { peersTest } from './peers-test.js'
 import { reportsClose, reportsList } from './reports.js'
 import { roomsAssign, roomsRelease, roomsShow } from './rooms.js'
 
@@ -53,6 +54,7 @@ const COMMANDS: readonly Command[] = [
   peersResume,
   peersRetry,
   peersTrust,
+  peersTest,
 ]
 
 /** @returns the exit code */

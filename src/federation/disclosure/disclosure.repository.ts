@@ -20,7 +20,7 @@ export async function isRelated(sql: Sql, user: string, domain: string, shared: 
                            AND NOT EXISTS (SELECT FROM user_block b WHERE b.blocker = $1 AND b.blocked = c.requester))
              OR EXISTS (SELECT FROM consent c WHERE c.requester = $1 AND c.asked_at IS NOT NULL AND provider_of(c.target) = $2)
              OR EXISTS (SELECT FROM followed_group f JOIN groups g ON g.gid = f.gid JOIN member m ON m.gid = f.gid JOIN device d ON d.id = m.device_id
-                         WHERE f.group_id = $3 AND f.room_id = $4 AND d.account_id = a.id AND m.until_seq IS NULL
+                         WHERE f.hub = provider_of($4) AND coalesce(f.mls_group_id, f.group_id) = $3 AND f.room_id = $4 AND d.account_id = a.id AND m.until_seq IS NULL
                            AND EXISTS (SELECT FROM unnest($5::bigint[], $6::bytea[]) AS p (seq, chain)
                                         WHERE p.seq >= m.from_seq - 1
                                           AND (p.seq = g.head_seq AND p.chain = g.head_chain
@@ -42,9 +42,9 @@ const SHOWN = 100
 
 /** The group as this server can show it to another follower; undefined unless the device is in it, and it is at home elsewhere. */
 export async function sharedGroupOf(sql: Sql, groupId: Uint8Array, deviceId: bigint): Promise<SharedGroup | undefined> {
-  const { rows } = await sql.query<{ roomId: string } & LogPlace>({
+  const { rows } = await sql.query<{ mlsGroupId: Buffer; roomId: string } & LogPlace>({
     name: 'shared_group_of',
-    text: `SELECT f.room_id AS "roomId", p.seq, p.chain
+    text: `SELECT coalesce(f.mls_group_id, f.group_id) AS "mlsGroupId", f.room_id AS "roomId", p.seq, p.chain
              FROM followed_group f JOIN groups g ON g.gid = f.gid
             CROSS JOIN LATERAL (
               SELECT g.head_seq AS seq, g.head_chain AS chain
@@ -55,7 +55,7 @@ export async function sharedGroupOf(sql: Sql, groupId: Uint8Array, deviceId: big
     values: [groupId, deviceId],
   })
   const [first] = rows
-  return first && { groupId, roomId: first.roomId, places: rows.map(({ seq, chain }) => ({ seq, chain })) }
+  return first && { groupId: first.mlsGroupId, roomId: first.roomId, places: rows.map(({ seq, chain }) => ({ seq, chain })) }
 }
 
 /** How long a provider may look a user up that it was sent something of; each time anew. */

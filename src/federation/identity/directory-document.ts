@@ -2,7 +2,8 @@ import { z } from 'zod'
 import { MAX_PUBLISHED } from '../../authentication/x509/authority-rotation.js'
 import { MAX_AUTHORITY_BYTES } from '../../authentication/x509/operator-authority.js'
 import { isProviderDomain } from '../../protocol/identifiers.js'
-import { ENDPOINTS, type Endpoint } from './endpoints.js'
+import { DRAFT_ENDPOINTS } from '../draft/draft-endpoints.js'
+import { DRAFT_FEATURE, ENDPOINTS, type Endpoint } from './endpoints.js'
 
 const MAX_KEYS = 16
 /** Two for each key, by the two names of the algorithm, and as many by keys that have gone and still vouch. */
@@ -96,7 +97,10 @@ export function endpointsOf({ endpoints }: Pick<KeyDirectory, 'endpoints'>): Rec
 
 /** Endpoints, and `profiles`, that are said beside the signed ones in another way: somebody may have written them there. */
 export function differingOutside({ outside, directory }: Extract<ReadDirectory, { kind: 'read' }>): readonly string[] {
-  const endpoints = Object.keys(ENDPOINTS).filter((name) => outside[name] !== undefined && outside[name] !== directory.endpoints[name])
+  // A provider that says so has the draft's endpoints there, which are for others.
+  const ofDraft = new Set<string>(directory.features?.includes(DRAFT_FEATURE) ? DRAFT_ENDPOINTS : [])
+  const said = Object.keys(ENDPOINTS).filter((name) => outside[name] !== undefined && !ofDraft.has(name))
+  const endpoints = said.filter((name) => outside[name] !== directory.endpoints[name])
   const { profiles } = outside
   const same = profiles === undefined || JSON.stringify(profiles) === JSON.stringify(directory.profiles)
   return [...endpoints, ...(same ? [] : ['profiles'])]

@@ -30,6 +30,9 @@ export const PROFILES = ['microchat-2'] as const
 /** What this server can do beyond what the profile demands. Readers pass over names that they do not know. */
 export const FEATURES = ['device-lists', 'erase-user', 'sealed-posts'] as const
 
+/** That the members outside of the signed part are the draft's endpoints, for peers that speak nothing but the draft (docs/federation-draft-06.md). */
+export const DRAFT_FEATURE = 'mimi-draft-06'
+
 /** Whether there is a profile that this server speaks, too. */
 export function haveCommonProfile(profiles: readonly string[]): boolean {
   return PROFILES.some((ours) => profiles.includes(ours))

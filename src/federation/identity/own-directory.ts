@@ -5,9 +5,10 @@ import { CONFIG, type Config } from '../../platform/config/config.js'
 import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
 import { hex } from '../../protocol/bytes.js'
 import { sha256 } from '../../protocol/sha256.js'
+import { draftDirectory, draftUrl } from '../draft/draft-endpoints.js'
 import type { DirectoryContent, SignedKeyDirectory } from './directory-document.js'
 import { signKeyDirectory } from './directory-signatures.js'
-import { endpointTemplates, FEATURES, PROFILES, type Endpoint } from './endpoints.js'
+import { DRAFT_FEATURE, endpointTemplates, FEATURES, PROFILES, type Endpoint } from './endpoints.js'
 import { readOwnDirectory, storeOwnDirectory } from './own-directory.repository.js'
 import { OwnUrl } from './own-url.js'
 import { lockProviderKeys } from './provider-keys.repository.js'
@@ -35,7 +36,8 @@ export class OwnDirectory {
 
   constructor(
     @Inject(POOL) private readonly pool: Pool,
-    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
+    @Inject(CONFIG)
+    private readonly config: Pick<Config, 'DOMAIN' | 'FEDERATION' | 'FEDERATION_DRAFT_PORT' | 'FEDERATION_DRAFT_URL'>,
     private readonly url: OwnUrl,
     private readonly keys: ProviderKeys,
     private readonly authorities: Authorities,
@@ -57,7 +59,7 @@ export class OwnDirectory {
     return {
       domain: this.config.DOMAIN,
       profiles: PROFILES,
-      features: FEATURES,
+      features: draftUrl(this.config) === undefined ? FEATURES : [...FEATURES, DRAFT_FEATURE],
       endpoints,
       authorities: await this.authorities.published(),
     }
@@ -65,7 +67,9 @@ export class OwnDirectory {
 
   private async issue(content: DirectoryContent): Promise<Document> {
     const key_directory = await transaction(this.pool, (sql) => this.signOnce(sql, content))
-    return { ...content.endpoints, profiles: content.profiles, key_directory }
+    // Who speaks nothing but the draft reads these members, and nothing of what is signed.
+    const draft = draftUrl(this.config)
+    return { ...content.endpoints, ...(draft !== undefined && draftDirectory(draft)), profiles: content.profiles, key_directory }
   }
 
   /** With the keys as they are under the lock: a document that lacked one for a moment would withdraw it for good. */

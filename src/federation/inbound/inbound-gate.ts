@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common'
 import { CONFIG, type Config } from '../../platform/config/config.js'
-import { RateLimited } from '../../platform/http/problem.js'
+import { NotFound, RateLimited } from '../../platform/http/problem.js'
 import { Buckets } from '../../platform/limits/buckets.js'
 import type { DescribedLimit } from '../../platform/limits/described-limit.js'
 import { Limits, type Limit } from '../../platform/limits/limits.js'
@@ -27,7 +27,8 @@ export class InboundGate {
   private readonly unverified: Buckets
 
   constructor(
-    @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION_REQUESTS_PER_MINUTE' | 'FEDERATION_UNVERIFIED_PER_MINUTE'>,
+    @Inject(CONFIG)
+    private readonly config: Pick<Config, 'FEDERATION' | 'FEDERATION_REQUESTS_PER_MINUTE' | 'FEDERATION_UNVERIFIED_PER_MINUTE'>,
     private readonly policy: PeerPolicy,
     private readonly limits: Limits,
     private readonly directories: PeerDirectories,
@@ -35,6 +36,11 @@ export class InboundGate {
   ) {
     const burst = config.FEDERATION_UNVERIFIED_PER_MINUTE
     this.unverified = new Buckets({ perSecond: burst / 60, burst })
+  }
+
+  /** @throws NotFound where the settings want no other providers */
+  requireFederation(): void {
+    if (this.config.FEDERATION === 'off') throw new NotFound('This server does not federate.')
   }
 
   /** @throws PeerDenied for a provider that the settings or the operator do not admit */

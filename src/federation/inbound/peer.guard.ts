@@ -3,11 +3,12 @@ import type { FastifyRequest } from 'fastify'
 import { LRUCache } from 'lru-cache'
 import type { Pool } from 'pg'
 import { addressGroup } from '../../platform/admission/address.js'
-import { CONFIG, type Config } from '../../platform/config/config.js'
 import { NotFound, UnsupportedMediaType } from '../../platform/http/problem.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import type { HttpHeaders } from '../../protocol/http-signature/message.js'
 import type { ClaimedSignature } from '../../protocol/http-signature/profile.js'
+import { isRouteOf } from '../draft/draft-endpoints.js'
+import { DraftAuthentication } from '../draft/draft-authentication.js'
 import { OwnUrl } from '../identity/own-url.js'
 import { noteInbound } from '../peers/peers.repository.js'
 import { InboundGate } from './inbound-gate.js'
@@ -38,19 +39,21 @@ export class HeardPeers {
 @Injectable()
 export class PeerGuard implements CanActivate {
   constructor(
-    @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION'>,
     private readonly url: OwnUrl,
     private readonly signatures: RequestSignatures,
     private readonly gate: InboundGate,
     private readonly heard: HeardPeers,
+    private readonly draft: DraftAuthentication,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    if (this.config.FEDERATION === 'off') throw new NotFound('This server does not federate.')
+    this.gate.requireFederation()
     const request = context.switchToHttp().getRequest<FastifyRequest & PeerCarrier>()
     // Decoded JSON or CBOR would be a body that no signature covers.
     const body = request.body ?? undefined
     if (body !== undefined && !(body instanceof Uint8Array)) throw new UnsupportedMediaType('Between providers a body is application/mimi.')
+    if (this.draft.isDraft(request)) return this.admitDraft(request)
+    if (!isRouteOf('profile', request.routeOptions.url ?? '')) throw new NotFound()
     const message = {
       method: request.method,
       targetUri: new URL(this.url.get()).origin + request.url,
@@ -64,6 +67,7 @@ export class PeerGuard implements CanActivate {
     const { domain } = claimed
     request.claimedDomain = domain
     await this.gate.requireAdmitted(domain)
+    await this.draft.refuseSignaturesOf(domain)
     await this.signatures.checkDigest(message, body)
     await this.signatures.verify(claimed, address)
     this.signatures.requireUnseen(claimed)
@@ -74,6 +78,20 @@ export class PeerGuard implements CanActivate {
     // Nor when who has relayed a sealed post.
     if (!request.routeOptions.config.unlogged) await this.heard.note(domain)
     request.peer = { domain }
+    request.params = variablesOf(request)
+    return true
+  }
+
+  /** A peer of the draft is who its connection shows; what it may do is what any peer may. */
+  private async admitDraft(request: FastifyRequest & PeerCarrier): Promise<boolean> {
+    const address = addressGroup(request.ip)
+    this.gate.takeUnverified(address)
+    const domain = this.draft.domainOf(request)
+    await this.gate.requireAdmitted(domain)
+    this.gate.returnVerified(address)
+    await this.gate.countRequest(domain)
+    await this.heard.note(domain)
+    request.peer = { domain, dialect: 'draft' }
     request.params = variablesOf(request)
     return true
   }

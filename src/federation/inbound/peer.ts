@@ -3,9 +3,11 @@ import type { HttpRequestMessage } from '../../protocol/http-signature/message.j
 import { isProviderDomain } from '../../protocol/identifiers.js'
 import { ForeignDomain, SignatureRefused } from './inbound.problems.js'
 
-/** The provider behind a request, once its signature has been checked. */
+/** The provider behind a request, once its signature has been checked, or its certificate. */
 export interface Peer {
   readonly domain: string
+  /** What it speaks, if not the profile of this server (docs/federation-draft-06.md). */
+  readonly dialect?: 'draft'
 }
 
 /** What the guard leaves on the request. */

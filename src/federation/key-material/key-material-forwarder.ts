@@ -9,6 +9,7 @@ import { parseClientUri, parseUserUri, userUri } from '../../protocol/identifier
 import { namedIdentity } from '../../protocol/mls/structures/credential.js'
 import { keyPackageRef } from '../../protocol/mls/hashes.js'
 import { decodeKeyMaterialResponse, type KeyMaterialResponse, type SignedKeyMaterialRequest } from '../../protocol/mimi/key-material.js'
+import { VouchedClients } from '../draft/vouched-clients.js'
 import { ForeignDevices } from '../hub/foreign-devices.js'
 import { recordForeignRefs, type ForeignRef } from '../hub/hub.repository.js'
 import { SignedClient, type PeerAnswer } from '../outbound/signed-client.js'
@@ -23,6 +24,7 @@ export class KeyMaterialForwarder {
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'KEY_PACKAGE_MAX_AGE'>,
     private readonly devices: ForeignDevices,
     private readonly client: SignedClient,
+    private readonly vouched: VouchedClients,
   ) {}
 
   /** A user of another provider, whose clients and KeyPackages we get to know on the way. */
@@ -54,6 +56,10 @@ export class KeyMaterialForwarder {
     })
     if (foreign) throw new KeyMaterialUnavailable(target)
     if (given.length === 0) return
+    await this.vouched.vouchKeyPackages(
+      target,
+      given.map(({ keyPackage }) => keyPackage),
+    )
     await this.devices.introduce(given.map(({ client }) => ({ client })))
     const known = await resolveClients(
       this.pool,

@@ -3,6 +3,7 @@ import type { Pool } from 'pg'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { parseUserUri } from '../../protocol/identifiers.js'
+import { decodeKeyMaterialRequest, KEY_MATERIAL_LABEL, type SignedKeyMaterialRequest } from '../../protocol/mimi/key-material.js'
 import {
   decodeExtendedKeyMaterialRequest,
   EXTENDED_KEY_MATERIAL_LABEL,
@@ -11,12 +12,14 @@ import {
 import { isInRoom } from '../hub/hub.repository.js'
 import { FirstResults } from '../inbound/first-results.js'
 import { ForeignDomain } from '../inbound/inbound.problems.js'
-import { decodedOrRefused } from '../inbound/peer-route.js'
+import { decodedOrRefused } from '../inbound/decoded.js'
 import { providerOf, type Peer } from '../inbound/peer.js'
 import { KeyMaterialForwarder } from './key-material-forwarder.js'
 import { ProvidersApart, RequestStale } from './key-material.problems.js'
 import { OwnKeyMaterial, refusal } from './own-key-material.js'
 import { Requesters, type Requester } from './requesters.js'
+
+type AnyRequest = SignedKeyMaterialRequest | BoundKeyMaterialRequest
 
 /** How old a request may be, and how far ahead: together less than the time for which its answer is kept. */
 const MAX_AGE_MS = 300_000
@@ -50,33 +53,42 @@ export class KeyMaterial {
   async answer(sender: string, body: Uint8Array): Promise<Uint8Array> {
     const request = decodedOrRefused(decodeExtendedKeyMaterialRequest(body))
     requireBound(request, Date.now())
+    return this.answerTo(sender, request, body)
+  }
+
+  /** For a peer that speaks the draft alone: its request is bound to a room, and to nothing else. */
+  answerDraft(sender: string, body: Uint8Array): Promise<Uint8Array> {
+    return this.answerTo(sender, decodedOrRefused(decodeKeyMaterialRequest(body)), body)
+  }
+
+  private async answerTo(sender: string, request: AnyRequest, body: Uint8Array): Promise<Uint8Array> {
     const hub = providerOf(request.roomId)
     const target = parseUserUri(request.targetUser)?.domain
     if (hub === this.config.DOMAIN) return this.asHub(sender, request, target, body)
     // The one case in which a peer speaks for another's user: it forwards what that user has signed.
-    if (hub === sender && target === this.config.DOMAIN) return this.asTarget(request)
+    if (hub === sender && target === this.config.DOMAIN) return this.asTarget(sender, request)
     throw new ForeignDomain('room')
   }
 
-  private async asHub(sender: string, request: BoundKeyMaterialRequest, target: string | undefined, body: Uint8Array): Promise<Uint8Array> {
+  private async asHub(sender: string, request: AnyRequest, target: string | undefined, body: Uint8Array): Promise<Uint8Array> {
     if (parseUserUri(request.requestingUser)?.domain !== sender) throw new ForeignDomain('requesting user')
-    const requester = await this.requester(request)
+    const requester = await this.requester(sender, request)
     if (!requester) return refusal(request, 'no-consent')
     if (!(await isInRoom(this.pool, request.roomId, requester.deviceId))) return refusal(request, 'no-consent-for-this-room')
     if (target === undefined) return refusal(request, 'user-unknown')
     return target === this.config.DOMAIN ? this.own.hand(request, requester.deviceId) : this.forwarder.forward(target, request, body)
   }
 
-  private async asTarget(request: BoundKeyMaterialRequest): Promise<Uint8Array> {
-    const requester = await this.requester(request)
+  private async asTarget(sender: string, request: AnyRequest): Promise<Uint8Array> {
+    const requester = await this.requester(sender, request)
     if (requester) return this.own.hand(request, requester.deviceId)
     const provider = parseUserUri(request.requestingUser)?.domain
     if (provider !== undefined && (await this.requesters.areRefused(provider))) throw new ProvidersApart(this.config.DOMAIN, provider)
     return refusal(request, 'no-consent')
   }
 
-  private async requester(request: BoundKeyMaterialRequest): Promise<Requester | undefined> {
-    const found = await this.requesters.of(request, EXTENDED_KEY_MATERIAL_LABEL)
+  private async requester(sender: string, request: AnyRequest): Promise<Requester | undefined> {
+    const found = await this.requesters.of(request, 'nonce' in request ? EXTENDED_KEY_MATERIAL_LABEL : KEY_MATERIAL_LABEL, sender)
     return found?.user === request.requestingUser ? found : undefined
   }
 }
@@ -94,6 +106,8 @@ export class KeyMaterialAnswers {
 
   /** @param sender the provider that asks; ours, for a local user */
   of(sender: Peer, body: Uint8Array): Promise<Uint8Array> {
+    // Two requests of the draft may be equal to the byte, and each is to get KeyPackages of its own.
+    if (sender.dialect === 'draft') return this.material.answerDraft(sender.domain, body)
     const { tbs } = decodedOrRefused(decodeExtendedKeyMaterialRequest(body))
     return this.results.once(sender, 'keyMaterial', tbs, () => this.material.answer(sender.domain, body))
   }

@@ -8,6 +8,7 @@ import { parseClientUri, userUri } from '../../protocol/identifiers.js'
 import { verifyWithLabel } from '../../protocol/mls/signature.js'
 import { identityText, type Credential } from '../../protocol/mls/structures/credential.js'
 import { canonicalKey } from '../../protocol/signature-key.js'
+import { VouchedClients } from '../draft/vouched-clients.js'
 import { ForeignDevices } from '../hub/foreign-devices.js'
 import { PeerPolicy } from '../peers/peer-policy.js'
 
@@ -33,6 +34,7 @@ export class Requesters {
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
     private readonly devices: ForeignDevices,
     private readonly policy: PeerPolicy,
+    private readonly vouched: VouchedClients,
   ) {}
 
   /** Whether users of a provider get nothing here, because the settings do not admit it. */
@@ -40,13 +42,14 @@ export class Requesters {
     return provider !== this.config.DOMAIN && !(await this.policy.admits(provider))
   }
 
-  /** Undefined if the request is not what it says. */
-  async of({ credential, signatureKey, tbs, signature }: SignedByClient, label: string): Promise<Requester | undefined> {
+  /** Undefined if the request is not what it says. @param sender domain of the provider that sent it, and so vouches for its own client */
+  async of({ credential, signatureKey, tbs, signature }: SignedByClient, label: string, sender: string): Promise<Requester | undefined> {
     const client = identityText(credential)
     const parsed = client === undefined ? undefined : parseClientUri(client)
     const key = canonicalKey(signatureKey)
     if (client === undefined || !parsed || !key) return undefined
     if (!(await verifyWithLabel(key.scheme, key.publicKey, label, tbs, signature))) return undefined
+    if (parsed.domain === sender) await this.vouched.vouch(sender, [{ client, publicKey: signatureKey }])
     if (parsed.domain !== this.config.DOMAIN) await this.devices.introduce([{ client, publicKey: key.publicKey }])
     const device = (await resolveClients(this.pool, [client])).get(client)
     if (!device || device.revoked) return undefined

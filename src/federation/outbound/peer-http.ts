@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common'
 import { LRUCache } from 'lru-cache'
-import { Agent, request } from 'undici'
+import type { TLSSocket } from 'node:tls'
+import { Agent, buildConnector, request } from 'undici'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import {
   checkedLookup,
@@ -24,7 +25,16 @@ export interface OutboundSettings {
   readonly plainHosts: ReadonlySet<string>
   /** Addresses that may be asked though they are not global. */
   readonly allowedRanges: readonly AddressRange[]
-  readonly tls: { readonly cert?: string; readonly key?: string; readonly ca?: string }
+  readonly tls: { readonly cert?: string; readonly key?: string; readonly ca?: string | readonly string[] }
+  /** Judges the other side's certificate instead of the TLS library. */
+  readonly judge?: CertificateJudge
+}
+
+export interface CertificateJudge {
+  /** The name that is asked for (SNI), whatever host the URL has. */
+  readonly serverName: string
+  /** What is wrong with the certificate of a connection that was just made; undefined: nothing. */
+  fault(socket: TLSSocket): string | undefined
 }
 
 export const OUTBOUND_LIMITS = { connectMs: 3_000, totalMs: 10_000, headerBytes: 16 * 1024, bodyBytes: 8 * 1024 ** 2 } as const
@@ -64,7 +74,7 @@ export class PeerHttp {
       headersTimeout: settings.totalMs,
       bodyTimeout: settings.totalMs,
       maxHeaderSize: settings.headerBytes,
-      connect: { timeout: settings.connectMs, lookup: checkedLookup(resolve, settings.allowedRanges), ...settings.tls },
+      connect: connectorOf(settings, resolve),
     })
   }
 
@@ -133,6 +143,27 @@ export class PeerHttp {
     }
     return new Uint8Array(Buffer.concat(chunks))
   }
+}
+
+function connectorOf({ connectMs, allowedRanges, tls, judge }: OutboundSettings, resolve: Resolver): buildConnector.connector {
+  const { ca, ...own } = tls
+  const options = {
+    timeout: connectMs,
+    lookup: checkedLookup(resolve, allowedRanges),
+    ...own,
+    ...(ca !== undefined && { ca: [ca].flat() }),
+  }
+  if (!judge) return buildConnector(options)
+  // A resumed session shows no certificate.
+  const connect = buildConnector({ ...options, servername: judge.serverName, rejectUnauthorized: false, maxCachedSessions: 0 })
+  return (asked, done) =>
+    connect(asked, (error, socket) => {
+      if (error !== null) return done(error, null)
+      const fault = 'getPeerX509Certificate' in socket ? judge.fault(socket) : 'The connection is without TLS.'
+      if (fault === undefined) return done(null, socket)
+      socket.destroy()
+      done(new RequestRefused('tls-failed', fault), null)
+    })
 }
 
 /**

@@ -3,13 +3,14 @@ import { Injectable } from '@nestjs/common'
 import type { HttpRequestMessage } from '../../protocol/http-signature/message.js'
 import { signRequest } from '../../protocol/http-signature/signed-request.js'
 import { MIMI_MEDIA_TYPE } from '../../protocol/mimi/common.js'
+import { draftRequestIn } from '../../protocol/mimi/microchat/key-material-request.js'
+import { DraftClient } from '../draft/draft-client.js'
 import { expand, PROFILES, type Endpoint } from '../identity/endpoints.js'
 import { ProviderKeys } from '../identity/provider-keys.js'
 import { AnswerSignatures, type ClockOff, type PeerAnswered, type Unsigned } from './answer-signatures.js'
 import type { NotAnswered, Outcome } from './outcome.js'
 import { PeerConnections } from './peer-http.js'
 import { PeerDirectories } from '../peers/peer-directories.js'
-import { PeerPolicy } from '../peers/peer-policy.js'
 
 /** The peer was not even asked. */
 interface NotAsked {
@@ -46,10 +47,10 @@ interface Exchange {
 export class SignedClient {
   constructor(
     private readonly keys: ProviderKeys,
-    private readonly policy: PeerPolicy,
     private readonly directories: PeerDirectories,
     private readonly connections: PeerConnections,
     private readonly answers: AnswerSignatures,
+    private readonly drafts: DraftClient,
   ) {}
 
   async send(call: PeerCall): Promise<PeerAnswer> {
@@ -57,7 +58,12 @@ export class SignedClient {
   }
 
   private async ask({ peer, endpoint, argument, body, signal }: PeerCall): Promise<PeerAnswer> {
-    if (!(await this.policy.admits(peer))) return { kind: 'denied', detail: 'The settings here do not admit this provider.' }
+    const dialect = await this.drafts.dialectOf(peer)
+    if (dialect === 'none') return { kind: 'denied', detail: 'The settings here do not admit this provider.' }
+    if (dialect === 'draft') {
+      const drafted = endpoint === 'keyMaterial' ? draftRequestIn(body) : body
+      return this.drafts.send({ peer, endpoint, argument, body: drafted, signal })
+    }
     const directory = await this.directories.of(peer)
     if (!directory) return { kind: 'no-directory', detail: 'The provider has no directory that can be read.' }
     if (!directory.profiles.some((profile) => PROFILES.some((ours) => ours === profile)))

@@ -14,6 +14,8 @@ export interface PeerRow {
   issuedAt: Date | null
   fetchedAt: Date | null
   expiresAt: Date | null
+  /** SHA-256 of its payload. */
+  payloadHash: Buffer | null
   /** Since when its directory cannot be fetched or read, and why. */
   directoryFailingSince: Date | null
   directoryError: string | null
@@ -26,7 +28,7 @@ export interface PeerRow {
 const MAX_OFFSET = 2 ** 31 - 1
 
 const COLUMNS = `domain, policy, paused, failures, retry_at AS "retryAt", endpoints, profiles, features, x509_authorities AS authorities,
-  issued_at AS "issuedAt", fetched_at AS "fetchedAt", expires_at AS "expiresAt", directory_failing_since AS "directoryFailingSince",
+  issued_at AS "issuedAt", fetched_at AS "fetchedAt", expires_at AS "expiresAt", payload_hash AS "payloadHash", directory_failing_since AS "directoryFailingSince",
   directory_error AS "directoryError", alarm, clock_offset AS "clockOffset"`
 
 /** The row of a provider; undefined before the first contact with it. */

@@ -19,6 +19,8 @@ import { deliverInTurn, failed, isOfTheGroup, REQUESTS_AT_ONCE, type Delivered }
 import { keepReceipt, pendingDeletions, postponeDeletion, type PendingDeletion } from './deletions.repository.js'
 import { deletionConfirmed, deletionRefused } from '../federation.events.js'
 
+const UNSUPPORTED_MS = 6 * 3_600_000
+
 /** Has peers delete the replicas of deleted groups, and repeats it until each has sent a signed receipt. */
 @Injectable()
 export class Deletions {
@@ -40,6 +42,8 @@ export class Deletions {
     const answer = await this.client.send({ peer: domain, endpoint: 'deleteRoom', argument: deletion.roomId, body, signal })
     if (answer.kind !== 'answered' || answer.status !== 200) {
       const outcome = failed(answer)
+      // A peer of the draft has no such endpoint: its room falls silent, and nothing else waits for that.
+      if (answer.kind === 'no-endpoint') return this.postpone(domain, deletion, outcome.why, UNSUPPORTED_MS)
       return isOfTheGroup(answer) ? this.postpone(domain, deletion, outcome.why) : outcome
     }
     const decoded = decodeDeletionReceipt(answer.body)
@@ -51,8 +55,13 @@ export class Deletions {
     return { kind: 'moved' }
   }
 
-  private async postpone(domain: string, deletion: PendingDeletion, why: string): Promise<Delivered> {
-    await postponeDeletion(this.pool, domain, deletion, retryDelay(deletion.failures + 1, Math.random()), why)
+  private async postpone(
+    domain: string,
+    deletion: PendingDeletion,
+    why: string,
+    delayMs = retryDelay(deletion.failures + 1, Math.random()),
+  ): Promise<Delivered> {
+    await postponeDeletion(this.pool, domain, deletion, delayMs, why)
     deletionRefused(this.events)
     return { kind: 'stopped' }
   }

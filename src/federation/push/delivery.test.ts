@@ -3,6 +3,9 @@ import { encodeNotifyResponse, type NotifyResponse } from '../../protocol/mimi/m
 import { Delivery } from './delivery.js'
 import { PeerLane } from './peer-lane.js'
 
+/** No peer of these tests speaks the draft. */
+const NO_DRAFT = { speaksDraft: async () => false }
+
 const HEAD = 10n
 const entry = {
   kind: 'application',
@@ -43,7 +46,7 @@ function hub(answer: () => NotifyResponse) {
     return { kind: 'answered', status: 200, body: encodeNotifyResponse(answer()), retryAfter: undefined, problem: undefined }
   }
   const events = { record: () => undefined }
-  const delivery = new Delivery({ query } as never, batches as never, { send } as never, events as never)
+  const delivery = new Delivery({ query } as never, batches as never, { send } as never, events as never, NO_DRAFT as never)
   const level = { deliver: async () => ({ kind: 'level' }) } as never
   const lane = new PeerLane({ query } as never, delivery, level, level)
   const { signal } = new AbortController()
@@ -101,7 +104,13 @@ describe('a peer, or a proxy before it, that takes less than a batch', () => {
     }
     const events = { record: () => undefined }
     let answer: object = tooLarge
-    const delivery = new Delivery({ query } as never, { next } as never, { send: async () => answer } as never, events as never)
+    const delivery = new Delivery(
+      { query } as never,
+      { next } as never,
+      { send: async () => answer } as never,
+      events as never,
+      NO_DRAFT as never,
+    )
     const takeAll = () => {
       answer = { kind: 'answered', status: 200, body: encodeNotifyResponse(received(6n)), retryAfter: undefined, problem: undefined }
     }

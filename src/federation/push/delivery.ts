@@ -6,6 +6,7 @@ import { POOL } from '../../platform/postgres/sql.js'
 import { encodeNotifyBatch } from '../../protocol/mimi/microchat/notify-batch.js'
 import { decodeNotifyResponse, type NotifyResponse } from '../../protocol/mimi/microchat/notify-response.js'
 import { judgeStatus, parseRetryAfter, retryDelay } from '../../protocol/retry-policy.js'
+import { DraftPush } from '../draft/draft-push.js'
 import { SignedClient, type PeerAnswer } from '../outbound/signed-client.js'
 import { Batches, type OutgoingBatch } from './batches.js'
 import { advanceCursor, failuresOf, postponeCursor, rewindCursor } from './cursors.repository.js'
@@ -75,18 +76,30 @@ export class Delivery {
     private readonly batches: Batches,
     private readonly client: SignedClient,
     private readonly events: Events,
+    private readonly drafts: DraftPush,
   ) {}
 
   async deliver(domain: string, gid: bigint, signal: AbortSignal): Promise<Delivered> {
     const share = this.shares.get(domain)?.part ?? 1
     const outgoing = await this.batches.next(domain, gid, { share })
     if (!outgoing) return { kind: 'level' }
+    if (await this.drafts.speaksDraft(domain)) return this.deliverDraft(domain, gid, outgoing, signal)
     const { batch } = outgoing
     const body = encodeNotifyBatch(batch)
     const answer = await this.client.send({ peer: domain, endpoint: 'notify', argument: batch.roomId, body, signal })
     if (answer.kind === 'answered' && answer.status === 200) return this.answered(domain, gid, outgoing, answer.body)
     if (isTooLarge(answer)) return this.tooLarge(domain, gid, outgoing, share)
     return this.refused(domain, gid, answer)
+  }
+
+  /** To a peer of the draft, message by message: it has what it has taken, whatever becomes of the next one. */
+  private async deliverDraft(domain: string, gid: bigint, outgoing: OutgoingBatch, signal: AbortSignal): Promise<Delivered> {
+    const { batch, stops } = outgoing
+    const { through, refusal } = await this.drafts.push(domain, batch, signal)
+    const taken = Number(through - batch.firstSeq) + 1
+    if (taken > 0) batchPushed(this.events, taken)
+    if (taken > 0 || !refusal) await advanceCursor(this.pool, { domain, gid }, through, batch.incarnation, refusal ? null : stops)
+    return refusal ? this.refused(domain, gid, refusal) : { kind: 'moved' }
   }
 
   /** Half as much, from now on; a proxy on the way may take less than the peer. What cannot be divided leaves the lane. */

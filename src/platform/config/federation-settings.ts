@@ -18,7 +18,52 @@ const PEER_URL = /^([a-z0-9][a-z0-9.:-]*)=(https?:\/\/[^\s,/]+)$/
 const PEER_OF_RANGE = /^([a-z0-9][a-z0-9.:-]*)=/
 const ranges = (text: string): string[] => text.split(',').map((range) => range.trim())
 
+/** How the certificate of a peer of the draft is recognized: by the hash of its key (hexadecimal), or by an authority (path of a PEM file). */
+export interface DraftTrust {
+  readonly kind: 'pin' | 'authority'
+  readonly value: string
+}
+
+const DRAFT_PEER = /^([a-z0-9][a-z0-9.:-]*)=(?:sha256:([0-9a-fA-F]{64})|ca:(\S+))$/
+
+function draftPeer(text: string): [domain: string, trust: DraftTrust] | undefined {
+  const [, domain, pin, file] = DRAFT_PEER.exec(text) ?? []
+  if (domain === undefined) return undefined
+  return [domain, pin === undefined ? { kind: 'authority', value: file ?? '' } : { kind: 'pin', value: pin.toLowerCase() }]
+}
+
+/** Peers that speak nothing but draft-ietf-mimi-protocol-06, over mutual TLS. */
+const Draft = {
+  FEDERATION_DRAFT_PEERS: z
+    .string()
+    .refine(
+      (text) => ranges(text).every((one) => draftPeer(one)),
+      'must be like b.example=sha256:<64 hex digits>,c.example=ca:/path/to/ca.pem',
+    )
+    .transform((text) => {
+      const peers = new Map<string, DraftTrust[]>()
+      for (const [domain, trust] of ranges(text).flatMap((one) => [draftPeer(one) ?? []].filter((pair) => pair.length === 2)))
+        peers.set(domain, [...(peers.get(domain) ?? []), trust])
+      return peers
+    })
+    .optional()
+    .describe(
+      'Providers that speak nothing but the draft, and by what their certificates are recognized, as `b.example=sha256:<SHA-256 of the SubjectPublicKeyInfo, hexadecimal>,c.example=ca:/path/to/ca.pem`. A provider may be named several times (docs/federation-draft-06.md).',
+    ),
+  FEDERATION_DRAFT_PORT: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(65_535)
+    .optional()
+    .describe('Port of the listener with mutual TLS for peers of the draft. Unset: none. Needs FEDERATION_TLS_CERT.'),
+  FEDERATION_DRAFT_URL: HttpUrl.optional().describe(
+    'Where peers of the draft reach that listener. Default: https://<DOMAIN>:<FEDERATION_DRAFT_PORT>.',
+  ),
+}
+
 export const Federation = {
+  ...Draft,
   FEDERATION: z
     .enum(['off', 'open', 'allow-list', 'deny-list'])
     .default('off')

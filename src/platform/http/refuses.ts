@@ -22,7 +22,14 @@ export function declaredProblems(holder: object): readonly string[] {
 // Sets of problem types that several operations share.
 
 /** Answers about a group or room that another provider hosts. */
-export const HUB_PROBLEMS = ['hub-unreachable', 'hub-refused', 'hub-bad-response', 'not-the-hub', 'provider-denied'] as const
+export const HUB_PROBLEMS = [
+  'hub-unreachable',
+  'hub-refused',
+  'hub-bad-response',
+  'not-the-hub',
+  'provider-denied',
+  'unsupported-by-hub',
+] as const
 
 /** Answers of any operation on a group. */
 export const GROUP_ACCESS_PROBLEMS = ['not-found', 'group-deleted', 'not-a-member', ...HUB_PROBLEMS] as const

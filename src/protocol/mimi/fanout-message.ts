@@ -5,6 +5,7 @@ import { readFrank } from './common.js'
 import { readTreeOption, writeTreeOption, type TreeOption } from './tree-option.js'
 
 const MAX_STAPLED = 256
+const MAX_MESSAGES = 256
 
 /** One message on its way from the hub to a follower. */
 export interface FanoutMessage {
@@ -54,6 +55,18 @@ function readFanoutMessage(reader: TlsReader): FanoutMessage {
 /** `FanoutMessage` alone, as `notify` of the draft has it. */
 export function encodeFanoutMessage(message: FanoutMessage): Uint8Array {
   return writeFanoutMessage(new TlsWriter(), message).written()
+}
+
+/** What `notify` of the draft may have: one FanoutMessage or several, one after the other. Malformed for more than 256. */
+export function decodeFanoutMessages(bytes: Uint8Array): Decoded<FanoutMessage[]> {
+  return decodeWhole(bytes, (reader) => {
+    const messages = [readFanoutMessage(reader)]
+    while (reader.remaining > 0) {
+      if (messages.length === MAX_MESSAGES) throw new Malformed(`there are more than ${MAX_MESSAGES} messages`)
+      messages.push(readFanoutMessage(reader))
+    }
+    return messages
+  })
 }
 
 /** The opposite of `encodeFanoutMessage`; byte fields are views of `bytes`. */

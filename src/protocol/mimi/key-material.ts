@@ -8,6 +8,9 @@ const MAX_SUITES = 32
 const MAX_TYPES = 64
 const MAX_CLIENTS = 1_000
 
+/** The label of the requester's signature (SignWithLabel, RFC 9420 §5.1.2). */
+export const KEY_MATERIAL_LABEL = 'KeyMaterialRequestTBS'
+
 export interface KeyMaterialRequest {
   readonly requestingUser: string
   readonly targetUser: string

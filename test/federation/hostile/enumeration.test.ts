@@ -95,7 +95,7 @@ function shownBy({ status, headers, body }: Told, user: string): string {
   return JSON.stringify([status, told, [...headers.keys()].toSorted(), text])
 }
 
-/** The statements of what somebody asks; the fewest of some tries, as jobs run beside it. */
+/** The statements of what somebody asks: those that each of some tries has seen, as jobs run beside it. */
 async function statementsOf(ask: () => Promise<unknown>): Promise<string[]> {
   const runs: string[][] = []
   const query = Reflect.get(pg.Client.prototype, 'query') as (...given: unknown[]) => unknown
@@ -110,7 +110,9 @@ async function statementsOf(ask: () => Promise<unknown>): Promise<string[]> {
     await ask().finally(() => Reflect.set(pg.Client.prototype, 'query', query))
     runs.push(seen)
   }
-  return runs.toSorted((a, b) => a.length - b.length)[0] ?? []
+  const [first = [], ...more] = runs
+  const count = (run: readonly string[], text: string) => run.filter((one) => one === text).length
+  return [...new Set(first)].flatMap((text) => Array<string>(Math.min(...[first, ...more].map((run) => count(run, text)))).fill(text))
 }
 
 /** Those who are found by searches stand apart where nothing else is needed, and who has blocked somebody where nobody says who asks. */

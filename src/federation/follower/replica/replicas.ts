@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { withholdReplica } from '../../../groups/blocks/blocks.repository.js'
-import { findHome, recordHub } from '../../../groups/home/homes.repository.js'
+import { followGroup } from '../../../groups/home/homes.repository.js'
 import { rowOfGroup } from '../../../groups/repository/group-row.js'
 import type { LogRow } from '../../../delivery/read/entry.js'
 import { Hints } from '../../../platform/hints/hints.js'
@@ -30,11 +30,14 @@ import {
   lockHome,
   lockReplica,
   moveHead,
+  type GroupAtHub,
   type HomeOfReplica,
   type Replica,
 } from './replica.repository.js'
 
 interface Checked {
+  /** Of the group here. */
+  readonly address: Uint8Array
   readonly batch: NotifyBatch
   readonly entries: readonly LogRow[]
   readonly changes: OwnChanges
@@ -68,44 +71,47 @@ export class Replicas {
     if (checked.kind === 'wrong') throw new BatchRefused(checked.why)
     if (checked.kind === 'undecodable') throw new Undecodable(`The batch is refused: ${checked.reason}.`)
     await this.heads.require(hub, batch, checked.entries)
-    const changes = await this.joins.of(batch)
-    const received = await transaction(this.pool, (sql) => this.store(sql, batch, checked.entries, changes), {
-      row: rowOfGroup(batch.groupId),
+    const changes = await this.joins.of(batch, checked.entries)
+    const received = await transaction(this.pool, (sql) => this.store(sql, hub.domain, batch, checked.entries, changes), {
+      row: rowOfGroup(Buffer.concat([Buffer.from(hub.domain), batch.groupId])),
     })
     this.publish(received, batch)
     return received.response
   }
 
-  private async store(sql: Sql, batch: NotifyBatch, entries: readonly LogRow[], changes: OwnChanges): Promise<Received> {
+  private async store(sql: Sql, hub: string, batch: NotifyBatch, entries: readonly LogRow[], changes: OwnChanges): Promise<Received> {
     const begins = changes.members.some(({ change, seq }) => change === 'joined' && seq === batch.firstSeq)
-    const home = await this.home(sql, batch, begins)
-    const replica = await lockReplica(sql, batch.groupId)
+    const group = { hub, mlsGroupId: batch.groupId }
+    const home = await this.home(sql, group, batch.roomId, begins)
+    const replica = home && (await lockReplica(sql, group))
     if (home?.stopped || home?.deleted) return answer('stopped', replica)
-    if (!replica) return begins ? this.found(sql, batch, entries, changes) : answer('have', undefined)
+    if (!replica) return home && begins ? this.found(sql, home.groupId, batch, entries, changes) : answer('have', undefined)
     if (replica.deleted) return answer('stopped', replica)
     const chains = await chainsOf(sql, replica.gid, batch.firstSeq - 1n, batch.firstSeq + BigInt(entries.length))
     const placement = placeBatch(replica, batch, entries, (seq) => (seq === replica.headSeq ? replica.headChain : chains.get(seq)))
-    return this.place(sql, replica, placement, { batch, entries, changes })
+    return this.place(sql, replica, placement, { address: home.groupId, batch, entries, changes })
   }
 
-  /** What is known of the group; nothing is written down of one that no local device has joined, and nobody can keep an id from others. */
-  private async home(sql: Sql, { groupId, roomId }: NotifyBatch, begins: boolean): Promise<HomeOfReplica | undefined> {
-    const hub = providerOf(roomId) ?? ''
-    let home = await lockHome(sql, groupId)
-    if (!home && begins) {
-      // Another one may settle it at the same time: what stands there then is what counts.
-      await recordHub(sql, { groupId, hub, roomId })
-      home = await lockHome(sql, groupId)
-    }
-    if (home && home.hub === hub && home.roomId === roomId) return home
-    if (home || begins || (await findHome(sql, groupId)) === 'here') throw new HomeElsewhere()
-    return undefined
+  /** What is known of the group at this hub; nothing is written down of one that no device here has joined. @throws HomeElsewhere */
+  private async home(sql: Sql, group: GroupAtHub, roomId: string, begins: boolean): Promise<HomeOfReplica | undefined> {
+    // Another batch may do so at the same time. What only looks at the room is no room yet.
+    if (begins) await followGroup(sql, { ...group, roomId }, 'joined')
+    const home = await lockHome(sql, group)
+    if (home && home.roomId !== roomId) throw new HomeElsewhere()
+    return home
   }
 
   /** The first batch of a group begins with the Commit that brought the first local member in. */
-  private async found(sql: Sql, batch: NotifyBatch, entries: readonly LogRow[], changes: OwnChanges): Promise<Received> {
+  private async found(
+    sql: Sql,
+    address: Uint8Array,
+    batch: NotifyBatch,
+    entries: readonly LogRow[],
+    changes: OwnChanges,
+  ): Promise<Received> {
     const gid = await createReplica(sql, {
-      groupId: batch.groupId,
+      groupId: address,
+      mlsGroupId: batch.groupId,
       roomId: batch.roomId,
       incarnation: batch.incarnation,
       mode: batch.mode,
@@ -124,7 +130,7 @@ export class Replicas {
       case 'have':
         return answer('have', replica)
       case 'contradiction':
-        return this.contradicted(sql, replica, placement.at, batch, entries)
+        return this.contradicted(sql, replica, placement.at, checked)
       case 'append':
         return this.append(sql, replica, batch, entries.slice(placement.from), changes)
       case 'jump': {
@@ -149,16 +155,16 @@ export class Replicas {
       const told = batch.firstSeq + BigInt(batch.entries.length) === headSeq + 1n ? await followNews(sql, replica, batch) : []
       return { response: { code: 'received', incarnation, receivedThrough: headSeq }, gid, told }
     }
+    const { welcomes, refs } = await this.joins.prove(sql, { gid, roomId: batch.roomId }, changes, headSeq)
     await appendEntries(sql, gid, fresh)
     await applyMemberChanges(
       sql,
       gid,
       changes.members.filter(({ seq }) => seq > headSeq),
     )
-    await withholdReplica(sql, gid, changes.refs)
-    const welcomes = changes.welcomes.filter(({ seq }) => seq > headSeq)
+    await withholdReplica(sql, gid, refs)
     await storeWelcomes(sql, gid, welcomes)
-    await markUsed(sql, changes.refs)
+    await markUsed(sql, refs)
     const lastCommit = fresh.findLast(({ kind }) => kind === 'c')
     await moveHead(sql, gid, {
       headSeq: last.seq,
@@ -172,11 +178,11 @@ export class Replicas {
     return { response: { code: 'received', incarnation, receivedThrough: last.seq }, gid, told }
   }
 
-  private async contradicted(sql: Sql, replica: Replica, at: number, batch: NotifyBatch, entries: readonly LogRow[]): Promise<Received> {
+  private async contradicted(sql: Sql, replica: Replica, at: number, { address, batch, entries }: Checked): Promise<Received> {
     const seq = batch.firstSeq + BigInt(at)
     const chains = await chainsOf(sql, replica.gid, seq, seq)
     await keepEquivocation(sql, {
-      groupId: batch.groupId,
+      groupId: address,
       incarnation: batch.incarnation,
       seq,
       keptChain: chains.get(seq) ?? replica.headChain,

@@ -1,6 +1,6 @@
 import { decodeWhole, type Decoded } from '../../tls/reader.js'
 import { TlsWriter } from '../../tls/writer.js'
-import { readUri, writeText } from '../common.js'
+import { bytesOf, readUri, writeText } from '../common.js'
 import { readKeyMaterialRequest, type SignedKeyMaterialRequest } from '../key-material.js'
 
 /** The label of the signature over the whole (SignWithLabel, RFC 9420 §5.1.2). */
@@ -42,4 +42,16 @@ export function decodeExtendedKeyMaterialRequest(bytes: Uint8Array): Decoded<Bou
     const tbs = reader.since(start)
     return { ...base, ...binding, tbs, signature: reader.opaque() }
   })
+}
+
+/** The draft's request in one that is bound, for a provider that speaks the draft alone; what is no bound request stays as it is. */
+export function draftRequestIn(bytes: Uint8Array): Uint8Array {
+  const decoded = decodeWhole(bytes, (reader) => {
+    const base = bytesOf(reader, readKeyMaterialRequest)
+    readUri(reader)
+    reader.fixed(8 + NONCE_BYTES)
+    reader.opaque()
+    return { base }
+  })
+  return decoded.kind === 'decoded' ? decoded.value.base : bytes
 }
