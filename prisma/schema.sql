@@ -468,6 +468,15 @@ CREATE TABLE incarnation_start (
   CONSTRAINT incarnation_start_pkey PRIMARY KEY (gid, incarnation)
 );
 
+CREATE TABLE introduction (
+  account_id bigint NOT NULL,
+  domain text NOT NULL,
+  until timestamp with time zone NOT NULL,
+  CONSTRAINT introduction_pkey PRIMARY KEY (account_id, domain),
+  CONSTRAINT introduction_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
+);
+CREATE INDEX introduction_expiry ON introduction USING btree (until);
+
 CREATE TABLE invite (
   code_hash bytea NOT NULL,
   account_id bigint,
@@ -862,6 +871,16 @@ CREATE TABLE token_batch (
   CONSTRAINT token_batch_issuer_key_id_holder_fkey FOREIGN KEY (issuer, key_id, holder) REFERENCES token_quota(issuer, key_id, holder) ON DELETE CASCADE
 );
 
+CREATE TABLE token_issuer (
+  issuer text NOT NULL,
+  keys jsonb NOT NULL,
+  batch_size integer NOT NULL,
+  used_at timestamp with time zone DEFAULT now() NOT NULL,
+  refusal text,
+  CONSTRAINT token_issuer_pkey PRIMARY KEY (issuer)
+);
+CREATE INDEX token_issuer_by_use ON token_issuer USING btree (used_at);
+
 CREATE TABLE token_quota (
   issuer text NOT NULL,
   key_id bytea NOT NULL,
@@ -1217,7 +1236,7 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION claim_key_packages(p_devices bigint[], p_suites integer[], p_extensions integer[], p_proposals integer[], p_credentials integer[], p_low integer, p_claimer text DEFAULT NULL::text)
+CREATE FUNCTION claim_key_packages(p_devices bigint[], p_suites integer[], p_extensions integer[], p_proposals integer[], p_credentials integer[], p_low integer, p_claimer text DEFAULT NULL::text, p_spare integer DEFAULT 0, p_share integer DEFAULT 1)
  RETURNS TABLE(device_id bigint, cipher_suite integer, last_resort boolean, expires_at timestamp with time zone, ref bytea, bytes bytea, low boolean)
  LANGUAGE plpgsql
 AS $function$
@@ -1233,9 +1252,19 @@ BEGIN
       FROM device d JOIN account a ON a.id = d.account_id
      WHERE d.id = ANY (p_devices) AND d.revoked_at IS NULL AND a.disabled_at IS NULL ORDER BY d.id
   LOOP
-    SELECT * INTO taken
-      FROM take_key_package(target.id, target.keys, p_suites, p_extensions, p_proposals, p_credentials);
-    IF FOUND THEN
+    taken := NULL;
+    IF p_spare > 0 THEN
+      PERFORM pg_advisory_xact_lock(hashtextextended('claims of strangers', target.id));
+      IF leaves_enough(target.id, p_suites, provider_of(p_claimer), p_share) THEN
+        SELECT * INTO taken
+          FROM take_spared_key_package(target.id, target.keys, p_suites, p_extensions, p_proposals, p_credentials, p_spare);
+      END IF;
+    END IF;
+    IF taken.id IS NULL THEN
+      SELECT * INTO taken
+        FROM take_key_package(target.id, target.keys, p_suites, p_extensions, p_proposals, p_credentials, p_spare = 0);
+    END IF;
+    IF taken.id IS NOT NULL THEN
       IF NOT taken.last_resort THEN
         INSERT INTO key_package_claim (ref, device_id, cipher_suite, last_resort, expires_at, claimer)
         VALUES (taken.ref, taken.device_id, taken.cipher_suite, false, taken.expires_at, p_claimer);
@@ -2228,6 +2257,22 @@ BEGIN
 END $function$
 ;
 
+CREATE FUNCTION leaves_enough(p_device bigint, p_suites integer[], p_provider text, p_share integer)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  held integer;
+  remaining integer;
+BEGIN
+  SELECT count(*) INTO held FROM key_package_claim c
+   WHERE c.device_id = p_device AND c.cipher_suite = ANY (p_suites) AND NOT c.used AND NOT c.last_resort AND provider_of(c.claimer) = p_provider;
+  SELECT count(*) INTO remaining FROM key_package k
+   WHERE k.device_id = p_device AND k.cipher_suite = ANY (p_suites) AND NOT k.last_resort AND k.expires_at > clock_timestamp();
+  RETURN held < greatest(4, (held + remaining) / p_share);
+END $function$
+;
+
 CREATE FUNCTION lock_group_id(p_group_id bytea)
  RETURNS void
  LANGUAGE sql
@@ -3212,7 +3257,49 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION take_key_package(p_device bigint, p_keys bytea[], p_suites integer[], p_extensions integer[], p_proposals integer[], p_credentials integer[])
+CREATE FUNCTION take_key_package(p_device bigint, p_keys bytea[], p_suites integer[], p_extensions integer[], p_proposals integer[], p_credentials integer[], p_ordinary boolean)
+ RETURNS SETOF key_package
+ LANGUAGE plpgsql
+ SET lock_timeout TO '1s'
+AS $function$
+DECLARE
+  suite integer;
+BEGIN
+  IF p_ordinary THEN
+    FOREACH suite IN ARRAY p_suites LOOP
+      RETURN QUERY
+      DELETE FROM key_package WHERE (device_id, id) = (
+        SELECT k.device_id, k.id FROM key_package k
+         WHERE k.device_id = p_device AND k.cipher_suite = suite AND NOT k.last_resort
+           AND key_package_fits(k, p_keys, p_extensions, p_proposals, p_credentials)
+         ORDER BY k.id LIMIT 1 FOR UPDATE SKIP LOCKED
+      ) RETURNING *;
+      IF FOUND THEN RETURN; END IF;
+    END LOOP;
+
+    BEGIN
+      RETURN QUERY
+      DELETE FROM key_package WHERE (device_id, id) = (
+        SELECT k.device_id, k.id FROM key_package k
+         WHERE k.device_id = p_device AND k.cipher_suite = ANY (p_suites) AND NOT k.last_resort
+           AND key_package_fits(k, p_keys, p_extensions, p_proposals, p_credentials)
+         ORDER BY array_position(p_suites, k.cipher_suite), k.id LIMIT 1 FOR UPDATE
+      ) RETURNING *;
+      IF FOUND THEN RETURN; END IF;
+    EXCEPTION WHEN lock_not_available THEN
+      NULL;
+    END;
+  END IF;
+
+  RETURN QUERY
+  SELECT * FROM key_package k
+   WHERE k.device_id = p_device AND k.cipher_suite = ANY (p_suites) AND k.last_resort
+     AND key_package_fits(k, p_keys, p_extensions, p_proposals, p_credentials)
+   ORDER BY array_position(p_suites, k.cipher_suite) LIMIT 1;
+END $function$
+;
+
+CREATE FUNCTION take_spared_key_package(p_device bigint, p_keys bytea[], p_suites integer[], p_extensions integer[], p_proposals integer[], p_credentials integer[], p_spare integer)
  RETURNS SETOF key_package
  LANGUAGE plpgsql
  SET lock_timeout TO '1s'
@@ -3222,33 +3309,18 @@ DECLARE
 BEGIN
   FOREACH suite IN ARRAY p_suites LOOP
     RETURN QUERY
-    DELETE FROM key_package WHERE (device_id, id) = (
-      SELECT k.device_id, k.id FROM key_package k
+    WITH free AS MATERIALIZED (
+      SELECT k.id FROM key_package k
        WHERE k.device_id = p_device AND k.cipher_suite = suite AND NOT k.last_resort
          AND key_package_fits(k, p_keys, p_extensions, p_proposals, p_credentials)
-       ORDER BY k.id LIMIT 1 FOR UPDATE SKIP LOCKED
-    ) RETURNING *;
+       ORDER BY k.id LIMIT 1 + p_spare FOR UPDATE
+    )
+    DELETE FROM key_package k USING (SELECT min(f.id) AS id FROM free f HAVING count(*) > p_spare) first
+     WHERE k.device_id = p_device AND k.id = first.id RETURNING k.*;
     IF FOUND THEN RETURN; END IF;
   END LOOP;
-
-  BEGIN
-    RETURN QUERY
-    DELETE FROM key_package WHERE (device_id, id) = (
-      SELECT k.device_id, k.id FROM key_package k
-       WHERE k.device_id = p_device AND k.cipher_suite = ANY (p_suites) AND NOT k.last_resort
-         AND key_package_fits(k, p_keys, p_extensions, p_proposals, p_credentials)
-       ORDER BY array_position(p_suites, k.cipher_suite), k.id LIMIT 1 FOR UPDATE
-    ) RETURNING *;
-    IF FOUND THEN RETURN; END IF;
-  EXCEPTION WHEN lock_not_available THEN
-    NULL;
-  END;
-
-  RETURN QUERY
-  SELECT * FROM key_package k
-   WHERE k.device_id = p_device AND k.cipher_suite = ANY (p_suites) AND k.last_resort
-     AND key_package_fits(k, p_keys, p_extensions, p_proposals, p_credentials)
-   ORDER BY array_position(p_suites, k.cipher_suite) LIMIT 1;
+EXCEPTION WHEN lock_not_available THEN
+  RETURN;
 END $function$
 ;
 

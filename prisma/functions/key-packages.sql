@@ -31,40 +31,83 @@ CREATE OR REPLACE FUNCTION key_package_fits(
      AND k.extensions @> p_extensions AND k.proposals @> p_proposals AND k.credentials @> p_credentials
 $$;
 
--- Takes one KeyPackage of one device out of the directory, or reads its last resort; no row if there is neither.
---
--- Skipping locked rows spreads concurrent claimers over the rows. But a skipped row is not a spent one: its claimer may
--- yet roll back. So before the last resort goes out, the second pass waits for those rows; it comes back with one, or
--- with the knowledge that they are gone (docs/adr/0005). Only a lock held for longer than lock_timeout ends the wait.
-CREATE OR REPLACE FUNCTION take_key_package(
-  p_device bigint, p_keys bytea[], p_suites integer[], p_extensions integer[], p_proposals integer[], p_credentials integer[]
+-- Whether a stranger of a provider may have an ordinary KeyPackage of a device: what users of that provider hold of it unused is less than
+-- a share of what there was before. A Welcome to a KeyPackage ends its claim.
+CREATE OR REPLACE FUNCTION leaves_enough(p_device bigint, p_suites integer[], p_provider text, p_share integer) RETURNS boolean
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  held integer;
+  remaining integer;
+BEGIN
+  SELECT count(*) INTO held FROM key_package_claim c
+   WHERE c.device_id = p_device AND c.cipher_suite = ANY (p_suites) AND NOT c.used AND NOT c.last_resort AND provider_of(c.claimer) = p_provider;
+  SELECT count(*) INTO remaining FROM key_package k
+   WHERE k.device_id = p_device AND k.cipher_suite = ANY (p_suites) AND NOT k.last_resort AND k.expires_at > clock_timestamp();
+  RETURN held < greatest(4, (held + remaining) / p_share);
+END $$;
+
+-- As take_key_package, for a stranger: takes only where p_spare others remain. It locks those too, so that claims at the same time cannot leave
+-- fewer; strangers take turns at a device.
+CREATE OR REPLACE FUNCTION take_spared_key_package(
+  p_device bigint, p_keys bytea[], p_suites integer[], p_extensions integer[], p_proposals integer[], p_credentials integer[], p_spare integer
 ) RETURNS SETOF key_package LANGUAGE plpgsql VOLATILE SET lock_timeout = '1s' AS $$
 DECLARE
   suite integer;
 BEGIN
   FOREACH suite IN ARRAY p_suites LOOP
     RETURN QUERY
-    DELETE FROM key_package WHERE (device_id, id) = (
-      SELECT k.device_id, k.id FROM key_package k
+    WITH free AS MATERIALIZED (
+      SELECT k.id FROM key_package k
        WHERE k.device_id = p_device AND k.cipher_suite = suite AND NOT k.last_resort
          AND key_package_fits(k, p_keys, p_extensions, p_proposals, p_credentials)
-       ORDER BY k.id LIMIT 1 FOR UPDATE SKIP LOCKED
-    ) RETURNING *;
+       ORDER BY k.id LIMIT 1 + p_spare FOR UPDATE
+    )
+    DELETE FROM key_package k USING (SELECT min(f.id) AS id FROM free f HAVING count(*) > p_spare) first
+     WHERE k.device_id = p_device AND k.id = first.id RETURNING k.*;
     IF FOUND THEN RETURN; END IF;
   END LOOP;
+EXCEPTION WHEN lock_not_available THEN
+  RETURN;
+END $$;
 
-  BEGIN
-    RETURN QUERY
-    DELETE FROM key_package WHERE (device_id, id) = (
-      SELECT k.device_id, k.id FROM key_package k
-       WHERE k.device_id = p_device AND k.cipher_suite = ANY (p_suites) AND NOT k.last_resort
-         AND key_package_fits(k, p_keys, p_extensions, p_proposals, p_credentials)
-       ORDER BY array_position(p_suites, k.cipher_suite), k.id LIMIT 1 FOR UPDATE
-    ) RETURNING *;
-    IF FOUND THEN RETURN; END IF;
-  EXCEPTION WHEN lock_not_available THEN
-    NULL;
-  END;
+-- Takes one KeyPackage of one device out of the directory, or reads its last resort; no row if there is neither.
+--   p_ordinary  false: the last resort only
+--
+-- Skipping locked rows spreads concurrent claimers over the rows. But a skipped row is not a spent one: its claimer may
+-- yet roll back. So before the last resort goes out, the second pass waits for those rows; it comes back with one, or
+-- with the knowledge that they are gone (docs/adr/0005). Only a lock held for longer than lock_timeout ends the wait.
+CREATE OR REPLACE FUNCTION take_key_package(
+  p_device bigint, p_keys bytea[], p_suites integer[], p_extensions integer[], p_proposals integer[], p_credentials integer[],
+  p_ordinary boolean
+) RETURNS SETOF key_package LANGUAGE plpgsql VOLATILE SET lock_timeout = '1s' AS $$
+DECLARE
+  suite integer;
+BEGIN
+  IF p_ordinary THEN
+    FOREACH suite IN ARRAY p_suites LOOP
+      RETURN QUERY
+      DELETE FROM key_package WHERE (device_id, id) = (
+        SELECT k.device_id, k.id FROM key_package k
+         WHERE k.device_id = p_device AND k.cipher_suite = suite AND NOT k.last_resort
+           AND key_package_fits(k, p_keys, p_extensions, p_proposals, p_credentials)
+         ORDER BY k.id LIMIT 1 FOR UPDATE SKIP LOCKED
+      ) RETURNING *;
+      IF FOUND THEN RETURN; END IF;
+    END LOOP;
+
+    BEGIN
+      RETURN QUERY
+      DELETE FROM key_package WHERE (device_id, id) = (
+        SELECT k.device_id, k.id FROM key_package k
+         WHERE k.device_id = p_device AND k.cipher_suite = ANY (p_suites) AND NOT k.last_resort
+           AND key_package_fits(k, p_keys, p_extensions, p_proposals, p_credentials)
+         ORDER BY array_position(p_suites, k.cipher_suite), k.id LIMIT 1 FOR UPDATE
+      ) RETURNING *;
+      IF FOUND THEN RETURN; END IF;
+    EXCEPTION WHEN lock_not_available THEN
+      NULL;
+    END;
+  END IF;
 
   RETURN QUERY
   SELECT * FROM key_package k
@@ -77,10 +120,14 @@ END $$;
 -- Revoked devices and keys are looked up here and not by the caller: what is revoked when this starts is not handed out.
 -- `low`: the device has a new event, so hint its inbox after COMMIT. A row without `ref` says that and nothing more.
 --   p_claimer         the user who claims, of any provider
+--   p_spare           what a stranger leaves of each suite for others; 0 for claimers who are known
+--   p_share           a stranger's provider holds one of so many unused, at most
 DROP FUNCTION IF EXISTS claim_key_packages(bigint[], integer[], integer[], integer[], integer[], integer);
+DROP FUNCTION IF EXISTS claim_key_packages(bigint[], integer[], integer[], integer[], integer[], integer, text);
+DROP FUNCTION IF EXISTS take_key_package(bigint, bytea[], integer[], integer[], integer[], integer[]);
 CREATE OR REPLACE FUNCTION claim_key_packages(
   p_devices bigint[], p_suites integer[], p_extensions integer[], p_proposals integer[], p_credentials integer[], p_low integer,
-  p_claimer text DEFAULT NULL
+  p_claimer text DEFAULT NULL, p_spare integer DEFAULT 0, p_share integer DEFAULT 1
 ) RETURNS TABLE (
   device_id bigint, cipher_suite integer, last_resort boolean, expires_at timestamptz, ref bytea, bytes bytea, low boolean
 ) LANGUAGE plpgsql VOLATILE AS $$
@@ -96,9 +143,19 @@ BEGIN
       FROM device d JOIN account a ON a.id = d.account_id
      WHERE d.id = ANY (p_devices) AND d.revoked_at IS NULL AND a.disabled_at IS NULL ORDER BY d.id
   LOOP
-    SELECT * INTO taken
-      FROM take_key_package(target.id, target.keys, p_suites, p_extensions, p_proposals, p_credentials);
-    IF FOUND THEN
+    taken := NULL;
+    IF p_spare > 0 THEN
+      PERFORM pg_advisory_xact_lock(hashtextextended('claims of strangers', target.id));
+      IF leaves_enough(target.id, p_suites, provider_of(p_claimer), p_share) THEN
+        SELECT * INTO taken
+          FROM take_spared_key_package(target.id, target.keys, p_suites, p_extensions, p_proposals, p_credentials, p_spare);
+      END IF;
+    END IF;
+    IF taken.id IS NULL THEN
+      SELECT * INTO taken
+        FROM take_key_package(target.id, target.keys, p_suites, p_extensions, p_proposals, p_credentials, p_spare = 0);
+    END IF;
+    IF taken.id IS NOT NULL THEN
       IF NOT taken.last_resort THEN
         INSERT INTO key_package_claim (ref, device_id, cipher_suite, last_resort, expires_at, claimer)
         VALUES (taken.ref, taken.device_id, taken.cipher_suite, false, taken.expires_at, p_claimer);

@@ -17,6 +17,9 @@ export const peerKeysChanged = (events: Events): void => events.record('peer.key
 /** @param ahead by how many seconds, negative where it is behind */
 export const peerClockOff = (events: Events, ahead: number): void => events.record('peer.clock_off', { ahead })
 
+/** Another issuer's new keys for send tokens were not announced, or are too many; those from before stay in force. */
+export const issuerKeysRefused = (events: Events, why: string): void => events.record('issuer_keys.refused', { why })
+
 // As a hub.
 
 export const batchPushed = (events: Events, entries: number): void => events.record('batch.pushed', { entries })

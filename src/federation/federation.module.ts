@@ -82,6 +82,9 @@ import { KeyMaterialController } from './key-material/key-material.controller.js
 import { OwnKeyMaterial } from './key-material/own-key-material.js'
 import { deleteOldRefusals } from './apart/apart.repository.js'
 import { ProvidersInRoom } from './apart/providers-in-room.js'
+import { Disclosure } from './disclosure/disclosure.js'
+import { forgetPastIntroductions, Introductions, IntroducingClient } from './disclosure/introductions.js'
+import { UserLookups } from './disclosure/user-lookups.js'
 import { OwnClaims } from './key-material/own-claims.js'
 import { Requesters } from './key-material/requesters.js'
 import { AnswerSignatures } from './outbound/answer-signatures.js'
@@ -194,7 +197,18 @@ const asFollower = [
   Replicas,
 ]
 /** Providers of what users of different providers do outside of groups. */
-const betweenUsers = [ForeignUserRecords, ListCopies, ForeignDeviceLists, Consents, IdentifierQueries, AbuseReports]
+const betweenUsers = [
+  Disclosure,
+  Introductions,
+  IntroducingClient,
+  UserLookups,
+  ForeignUserRecords,
+  ListCopies,
+  ForeignDeviceLists,
+  Consents,
+  IdentifierQueries,
+  AbuseReports,
+]
 
 /** Posts without a sender, and the tokens for them, between this provider and others. */
 const sealedSender = [RemoteIssuers, GatewayKeys, SealedGateway, SealedRelay]
@@ -231,6 +245,7 @@ const sealedSender = [RemoteIssuers, GatewayKeys, SealedGateway, SealedRelay]
     purge,
     dropUnwanted,
     foreignUserPurge,
+    forgetPastIntroductions,
     ...speaking,
     ...draft,
     ...asHub,

@@ -86,6 +86,13 @@ export const FEDERATION_PROBLEMS: ProblemTypes = {
     client: 'Tell the operator.',
     retry: 'no',
   },
+  'request-stale': {
+    status: 422,
+    when: 'A `key_material_request` was made more than five minutes ago by this server’s clock, or is four minutes ahead of it.',
+    client: 'Sign it again, with a new nonce and by the time in `server_time`.',
+    retry: 'redo',
+    members: { server_time: z.int().meta({ description: 'Unix time of this server (seconds)' }) },
+  },
   'too-many-consents': {
     status: 409,
     when: 'This user has made as many decisions, or has as many requests open, as are kept.',

@@ -17,6 +17,19 @@ export interface ClaimedKeyPackage {
   bytes: Buffer
 }
 
+/** Who claims, of any provider. */
+export interface Claimer {
+  readonly user: string
+  /** Of another provider, without the target's consent and in no group with the target. */
+  readonly isStranger: boolean
+}
+
+/**
+ * What strangers leave of each device: the last one of a suite that is not of last resort, for users of this server and those with consent; and those
+ * of one provider together have no more than a quarter of what there was, or four, until Welcomes come.
+ */
+const STRANGERS = { spare: 1, share: 4 }
+
 interface ClaimRow {
   device_id: bigint
   cipher_suite: number
@@ -30,7 +43,7 @@ interface ClaimRow {
  * Takes at most one KeyPackage per device, each handed out once over all nodes; see `claim_key_packages` and
  * docs/adr/0005-claiming-key-packages.md.
  * @param low below this many left, a device gets `key-packages.low`
- * @param claimer the user who claims
+ * @param claimer the user who claims; a stranger leaves some to others
  * @returns also the devices that got it: hint their inboxes, after COMMIT
  */
 export async function claimKeyPackages(
@@ -38,7 +51,7 @@ export async function claimKeyPackages(
   deviceIds: readonly bigint[],
   wanted: Wanted,
   low: number,
-  claimer: string | null = null,
+  claimer: Claimer | null = null,
 ): Promise<{ claimed: ClaimedKeyPackage[]; notified: bigint[] }> {
   const { call, values } = callFunction('claim_key_packages', {
     p_devices: deviceIds,
@@ -47,7 +60,9 @@ export async function claimKeyPackages(
     p_proposals: wanted.proposals,
     p_credentials: wanted.credentials,
     p_low: low,
-    p_claimer: claimer,
+    p_claimer: claimer?.user ?? null,
+    p_spare: claimer?.isStranger ? STRANGERS.spare : 0,
+    p_share: STRANGERS.share,
   })
   const { rows } = await sql.query<ClaimRow>({
     name: 'claim_key_packages',
@@ -57,12 +72,14 @@ export async function claimKeyPackages(
   return { claimed: rows.flatMap(toClaimed), notified: rows.filter((row) => row.low).map((row) => row.device_id) }
 }
 
-/** Which of these devices have a KeyPackage that could be handed out, of any suite. */
-export async function havingKeyPackages(sql: Sql, deviceIds: readonly bigint[]): Promise<Set<bigint>> {
+/** Which of these devices have a KeyPackage that could be handed out, of any suite. @param suites to a stranger: but for those of these, which are kept */
+export async function havingKeyPackages(sql: Sql, deviceIds: readonly bigint[], suites: readonly number[] = []): Promise<Set<bigint>> {
   const { rows } = await sql.query<{ deviceId: bigint }>({
     name: 'having_key_packages',
-    text: `SELECT DISTINCT device_id AS "deviceId" FROM key_package WHERE device_id = ANY($1) AND expires_at > now()`,
-    values: [deviceIds],
+    text: `SELECT DISTINCT device_id AS "deviceId" FROM key_package k WHERE device_id = ANY($1) AND expires_at > now()
+              AND NOT EXISTS (SELECT FROM key_package x
+                               WHERE x.device_id = k.device_id AND x.cipher_suite = ANY($2::integer[]) AND NOT x.last_resort AND x.expires_at > now())`,
+    values: [deviceIds, suites],
   })
   return new Set(rows.map(({ deviceId }) => deviceId))
 }

@@ -3,12 +3,13 @@ import type { Pool } from 'pg'
 import { devicesOfUser } from '../authentication/directory/directory.repository.js'
 import type { Caller } from '../authentication/session/caller.js'
 import { CONFIG, type Config } from '../platform/config/config.js'
+import { parseUserUri } from '../protocol/identifiers.js'
 import { Hints } from '../platform/hints/hints.js'
 import { NotFound } from '../platform/http/problem.js'
 import { Limits } from '../platform/limits/limits.js'
 import { Events } from '../platform/observability/events.js'
 import { POOL } from '../platform/postgres/sql.js'
-import { claimKeyPackages, havingKeyPackages, type ClaimedKeyPackage, type Wanted } from './claims.repository.js'
+import { claimKeyPackages, havingKeyPackages, type ClaimedKeyPackage, type Claimer, type Wanted } from './claims.repository.js'
 import type { ClaimKeyPackages, KeyPackagesClaimed } from './key-packages.dto.js'
 import { keyPackagesClaimed } from './key-packages.events.js'
 
@@ -29,11 +30,11 @@ export class Claims {
 
   /** One per device of the user. The calling device never gets its own: a claim for one's own account is for the other devices. */
   claim(caller: Caller, request: ClaimKeyPackages): Promise<KeyPackagesClaimed> {
-    return this.hand(caller.user, request.user, wanted(request), caller.deviceId)
+    return this.hand({ user: caller.user, isStranger: false }, request.user, wanted(request), caller.deviceId)
   }
 
   /** The same for a claimer of any provider, whose right to claim has been checked. @throws NotFound, RateLimited */
-  async hand(claimer: string, user: string, what: Wanted, except?: bigint): Promise<KeyPackagesClaimed> {
+  async hand(claimer: Claimer, user: string, what: Wanted, except?: bigint): Promise<KeyPackagesClaimed> {
     await this.spend(claimer, user)
     const devices = await devicesOfUser(this.pool, user)
     if (devices.length === 0)
@@ -48,7 +49,8 @@ export class Claims {
 
     const given = new Set(claimed.map(({ deviceId }) => deviceId))
     const without = ids.filter((id) => !given.has(id))
-    const others = without.length > 0 ? await havingKeyPackages(this.pool, without) : new Set<bigint>()
+    const kept = claimer.isStranger ? what.cipherSuites : []
+    const others = without.length > 0 ? await havingKeyPackages(this.pool, without, kept) : new Set<bigint>()
     const answer = answerFor(targets, claimed, others)
     keyPackagesClaimed(this.events, {
       count: claimed.length,
@@ -61,13 +63,15 @@ export class Claims {
 
   /**
    * Slows down a claimer that would use up other people's KeyPackages (RFC 9420 §16.8). In this order, so that a claimer over its own
-   * limits uses up nothing of the target's, which everyone shares.
+   * limits uses up nothing of the target's, which others share: all users of this server, those of a peer whom the target knows, and its others.
    */
-  private async spend(claimer: string, target: string): Promise<void> {
+  private async spend({ user: claimer, isStranger }: Claimer, target: string): Promise<void> {
     const { CLAIMS_PER_MINUTE: byOne, CLAIMS_PER_PAIR_PER_MINUTE: pair, CLAIMS_PER_TARGET_PER_MINUTE: ofOne } = this.config
     await this.limits.take({ name: 'claims-by', points: byOne, seconds: 60 }, claimer)
     await this.limits.take({ name: 'claims-pair', points: pair, seconds: 60 }, `${claimer} ${target}`)
-    await this.limits.take({ name: 'claims-of', points: ofOne, seconds: 60 }, target)
+    const provider = parseUserUri(claimer)?.domain ?? ''
+    if (provider === this.config.DOMAIN) await this.limits.take({ name: 'claims-of', points: ofOne, seconds: 60 }, target)
+    else await this.limits.take({ name: 'claims-of-by-peer', points: ofOne, seconds: 60 }, `${provider} ${isStranger} ${target}`)
   }
 }
 

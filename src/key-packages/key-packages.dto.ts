@@ -71,7 +71,7 @@ export const ClaimKeyPackages = z
       .meta({ description: "As in the group's required_capabilities (RFC 9420 §11.1)" }),
     key_material_request: MlsBytes(8_192).optional().meta({
       description:
-        'Where the user or the room is of another provider: the KeyMaterialRequest of MIMI for this user, signed by this device (docs/federation-profile.md); it says the rest',
+        'Where the user or the room is of another provider: an ExtendedKeyMaterialRequest for this user, signed by this device just now (docs/federation-profile.md); it says the rest',
     }),
   })
   .meta({ id: 'ClaimKeyPackages' })

@@ -1,10 +1,8 @@
-import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from '@jest/globals'
 import { type Endpoint } from '../../src/federation/identity/endpoints.js'
 import { encodeCbor } from '../../src/platform/http/encode.js'
 import { encodeConsentEntry } from '../../src/protocol/mimi/consent.js'
 import { encodeIdentifierRequest } from '../../src/protocol/mimi/identifier-query.js'
-import { encodeKeyMaterialRequest, keyMaterialRequestTbs } from '../../src/protocol/mimi/key-material.js'
 import { encodeDeleteRoomRequest } from '../../src/protocol/mimi/microchat/deletion.js'
 import { encodeNotifyBatch } from '../../src/protocol/mimi/microchat/notify-batch.js'
 import { encodeLogRequest } from '../../src/protocol/mimi/microchat/notify-response.js'
@@ -14,7 +12,7 @@ import { encodeAbuseReport } from '../../src/protocol/mimi/report-abuse.js'
 import { encodeSubmitMessageRequest } from '../../src/protocol/mimi/submit-message.js'
 import { useFederation } from '../support/federated-world.js'
 import type { Provider } from '../support/federation.js'
-import { BATCH, COMMIT_UPDATE, KEY_REQUEST, NOTHING, privateMessage } from '../support/mimi-samples.js'
+import { BATCH, boundRequest, COMMIT_UPDATE, type KEY_REQUEST, NOTHING, privateMessage } from '../support/mimi-samples.js'
 import { callPeer } from '../support/peer-call.js'
 import type { World } from '../support/world.js'
 
@@ -41,7 +39,7 @@ const telling = { ...consent, operation: 'revoke' as const, requester: ALICE, ta
 const abuse = { reportingUser: BOB, allegedAbuser: ALICE, reasonCode: 0, note: '' }
 const nick = { type: 'nick' as const, field: undefined, value: 'bob' }
 const claim = (change: Partial<typeof KEY_REQUEST>) =>
-  encodeKeyMaterialRequest(keyMaterialRequestTbs({ ...KEY_REQUEST, requestingUser: BOB, targetUser: ALICE, ...change }), randomBytes(64))
+  boundRequest({ requestingUser: BOB, targetUser: ALICE, ...change }, { madeAtMs: BigInt(Date.now()) })
 const bareCommit = (groupId: Uint8Array) => ({
   kind: 'commit' as const,
   commit: privateMessage('commit', groupId),

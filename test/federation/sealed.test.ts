@@ -18,7 +18,12 @@ async function relayed(world: World, client: Client, group: Group): Promise<Seal
   const [purse, fare] = [purseOf(client, HUB), purseOf(client, world.domain)]
   await Promise.all([purse.fill(), fare.fill()])
   const relay = new Relayed(world.url, HUB, fare)
-  const sender = new SealedSender(at(client, group), purse, (request) => relay.send(request))
+  const sender = new SealedSender(
+    at(client, group),
+    purse,
+    (request) => relay.send(request),
+    async () => {},
+  )
   await sender.prepare()
   return sender
 }
@@ -88,6 +93,30 @@ describe('between a relay and a hub', () => {
     // From inside of the envelope: the hub saw no token.
     expect([first.status, first.kind]).toEqual([401, 'token-required'])
     expect((await problemOf(relay.send(request))).kind).toBe('token-spent')
+  })
+
+  it('no row at the hub says whose relay has brought an envelope, or when', async () => {
+    const { away, bob } = await setting()
+    const fare = purseOf(bob, away.domain)
+    await fare.fill()
+    const relay = new Relayed(away.url, HUB, fare)
+    const request: SealedRequest = { path: '/v1/sealed/AA/0/messages', headers: { 'content-type': 'message/mls' }, body: new Uint8Array(9) }
+    const { pool } = federated.providers[0]!
+    const named = async () => {
+      const tables = await pool.query<{ name: string }>(
+        `SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN ('peer', 'peer_cursor')`,
+      )
+      const heardAt = await pool.query<{ row: string }>(`SELECT last_inbound_at::text AS row FROM peer WHERE domain = 'b.example'`)
+      const rows = [...heardAt.rows]
+      for (const { name } of tables.rows)
+        rows.push(...(await pool.query<{ row: string }>(`SELECT t::text AS row FROM "${name}" t WHERE t::text LIKE '%b.example%'`)).rows)
+      return rows.map(({ row }) => row)
+    }
+    // The first brings the keys of the envelope, for which the relay asks under its name.
+    expect((await problemOf(relay.send(request))).kind).toBe('token-required')
+    const before = new Set(await named())
+    expect((await problemOf(relay.send(request))).kind).toBe('token-required')
+    expect((await named()).filter((row) => !before.has(row))).toEqual([])
   })
 
   it('an envelope leads to nothing but posts, and hostile ones get a problem', async () => {

@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from '@jest/globals'
 import type { Group } from '../../examples/client/group.js'
-import { encodeKeyMaterialRequest, keyMaterialRequestTbs } from '../../src/protocol/mimi/key-material.js'
 import { encodeDeleteRoomRequest } from '../../src/protocol/mimi/microchat/deletion.js'
 import { decodeLogResponse, encodeLogRequest } from '../../src/protocol/mimi/microchat/notify-response.js'
 import { useFederation } from '../support/federated-world.js'
 import type { Provider } from '../support/federation.js'
-import { KEY_REQUEST } from '../support/mimi-samples.js'
+import { boundRequest } from '../support/mimi-samples.js'
 import { callPeer } from '../support/peer-call.js'
 import { agreed, type World } from '../support/world.js'
 
@@ -47,8 +46,8 @@ describe('the log of a group', () => {
 describe('a path and a body that name two', () => {
   it('users: no KeyPackages are asked for', async () => {
     const [a, b] = providers()
-    const request = { ...KEY_REQUEST, requestingUser: 'mimi://b.example/u/bob', targetUser: 'mimi://a.example/u/alice' }
-    const body = encodeKeyMaterialRequest(keyMaterialRequestTbs(request), randomBytes(64))
+    const request = { requestingUser: 'mimi://b.example/u/bob', targetUser: 'mimi://a.example/u/alice' }
+    const body = boundRequest(request, { madeAtMs: BigInt(Date.now()) })
     const ask = async (argument: string) => (await callPeer(b, a, { endpoint: 'keyMaterial', argument, body })).status
     expect(await ask('mimi://a.example/u/alice')).toBe(200)
     expect(await ask('mimi://a.example/u/carol')).toBe(422)

@@ -81,6 +81,11 @@ export const ARGUMENTS: Readonly<Record<string, readonly unknown[][]>> = {
   'roster:devicesOfLeaves': [[1n, [leaf]]],
   'leaf-certificates:listedCertificates': [[1n, [leaf], true]],
   'claims:routeRefs': [[[BYTES]]],
+  'disclosure:isRelated': [
+    ['x', 'x', undefined],
+    ['x', 'x', { groupId: BYTES, roomId: 'x', places: [{ seq: 1n, chain: BYTES }] }],
+  ],
+  'disclosure:noteIntroductions': [[['x'], ['x']]],
   'key-packages:deleteKeyPackages': [[1n, BYTES]],
   'key-packages:storeKeyPackages': [[1n, [keyPackage], { max: 1, low: 1 }]],
   'replica-members:applyMemberChanges': [[1n, [{ deviceId: 1n, seq: 1n, epoch: 1n, change: 'joined', ended: 'left' }]]],
@@ -122,7 +127,7 @@ const peer = { domain: 'x' }
 export const OTHERS: Readonly<Record<string, (sql: Sql) => Promise<unknown>>> = {
   'federation/inbound/nonces.ts': async (sql) => {
     const pool = Object.assign(sql, { connect: () => Promise.resolve(sql), release: () => undefined })
-    const nonces = new Nonces(pool as never, { FEDERATION: 'open' } as never, noJobs as never)
+    const nonces = new Nonces(pool as never, { FEDERATION: 'open' } as never, noJobs as never, { mac: () => BYTES } as never)
     await nonces.take('x', 'x', 1)
     await nonces.forget(new Date())
   },
@@ -131,7 +136,6 @@ export const OTHERS: Readonly<Record<string, (sql: Sql) => Promise<unknown>>> = 
     await deleteExpiredResults(sql)
     await results.once(peer, 'x', BYTES, () => Promise.resolve(BYTES))
     await results['earlier'](['x', 'x', BYTES])
-    await results['forget'](['x', 'x', BYTES], BYTES)
     await results.once(peer, 'x', BYTES, () => Promise.reject(new Error('failed'))).catch(() => undefined)
   },
   'tokens/redemption.ts': (sql) => new Redemption(sql as never, { DOMAIN: 'x' }, {} as never).spend({ issuerKey: 1, nonce: BYTES }),

@@ -18,7 +18,7 @@ export async function sealedSenders(hub: World, group: Group, clients: readonly 
     clients.map(async (client) => {
       const purse = purseOf(client, hub.domain)
       await purse.fill()
-      const sender = new SealedSender(at(client, group), purse, send)
+      const sender = new SealedSender(at(client, group), purse, send, async () => {})
       await sender.prepare()
       return sender
     }),

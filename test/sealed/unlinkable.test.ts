@@ -87,7 +87,7 @@ beforeAll(async () => {
       posted.push(request)
       return sendAnonymously<never>(fixture.server.url, { ...request, headers: { ...request.headers, 'user-agent': AGENT } })
     }
-    const sender = new SealedSender(at(client, group), purse, send)
+    const sender = new SealedSender(at(client, group), purse, send, async () => {})
     await sender.prepare()
     senders.push(sender)
   }

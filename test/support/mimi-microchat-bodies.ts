@@ -5,6 +5,13 @@ import {
   encodeDeleteRoomRequest,
   encodeDeletionReceipt,
 } from '../../src/protocol/mimi/microchat/deletion.js'
+import { encodeKeyMaterialRequest, keyMaterialRequestTbs } from '../../src/protocol/mimi/key-material.js'
+import {
+  decodeExtendedKeyMaterialRequest,
+  encodeExtendedKeyMaterialRequest,
+  extendedKeyMaterialTbs,
+} from '../../src/protocol/mimi/microchat/key-material-request.js'
+import { decodeSharedGroup, encodeSharedGroup } from '../../src/protocol/mimi/microchat/shared-group.js'
 import { decodeNotifyBatch, encodeNotifyBatch } from '../../src/protocol/mimi/microchat/notify-batch.js'
 import * as notify from '../../src/protocol/mimi/microchat/notify-response.js'
 import * as operation from '../../src/protocol/mimi/microchat/operation.js'
@@ -12,10 +19,25 @@ import * as submissions from '../../src/protocol/mimi/microchat/submissions.js'
 import * as submit from '../../src/protocol/mimi/submit-message.js'
 import * as update from '../../src/protocol/mimi/update.js'
 import { body, type Body } from './mimi-bodies.js'
-import { WELCOME, ACCEPTED, COMMIT_UPDATE, NOTHING, BATCH, RECEIPT, ALICE, ROOM } from './mimi-samples.js'
+import { WELCOME, ACCEPTED, COMMIT_UPDATE, NOTHING, BATCH, BINDING, KEY_REQUEST, RECEIPT, ALICE, ROOM } from './mimi-samples.js'
 
 /** One value of each body that the draft has not, as this server encodes it. */
 export const MICROCHAT_BODIES: [string, Body][] = [
+  [
+    'ExtendedKeyMaterialRequest',
+    body(
+      { ...KEY_REQUEST, ...BINDING, signature: randomBytes(64) },
+      ({ signature, ...it }) => {
+        const base = encodeKeyMaterialRequest(keyMaterialRequestTbs(it), randomBytes(64))
+        return encodeExtendedKeyMaterialRequest(extendedKeyMaterialTbs(base, it), signature)
+      },
+      decodeExtendedKeyMaterialRequest,
+    ),
+  ],
+  [
+    'SharedGroup',
+    body({ groupId: Buffer.from('g'), roomId: ROOM, places: [{ seq: 7n, chain: randomBytes(32) }] }, encodeSharedGroup, decodeSharedGroup),
+  ],
   [
     'ExtendedUpdateRequest',
     body(

@@ -3,6 +3,8 @@ import { encodePrivateMessage } from './mls/encode.js'
 import { Forge, forgeGroupInfo, forgeKeyPackage, forgeWelcome, newKey } from './mls/forge.js'
 import { proposals } from './mls/proposals.js'
 import { treeBytes } from '../../src/protocol/public-group/state.js'
+import { encodeKeyMaterialRequest, keyMaterialRequestTbs } from '../../src/protocol/mimi/key-material.js'
+import { encodeExtendedKeyMaterialRequest, extendedKeyMaterialTbs } from '../../src/protocol/mimi/microchat/key-material-request.js'
 import { type NotifyBatch } from '../../src/protocol/mimi/microchat/notify-batch.js'
 
 export const frame = (wireFormat: number, body: Uint8Array) => Buffer.concat([Buffer.of(0, 1, 0, wireFormat), body])
@@ -41,6 +43,17 @@ export const KEY_REQUEST = {
   signatureKey: randomBytes(32),
   credential: CREDENTIAL,
 }
+/** What binds it to its hub and its time. */
+export const BINDING = { hub: 'a.example', madeAtMs: 1_800_000_000_000n, nonce: randomBytes(16) }
+/** A whole request, of right form and signed by nobody. */
+export const boundRequest = (change: Partial<typeof KEY_REQUEST> = {}, binding: Partial<typeof BINDING> = {}) =>
+  encodeExtendedKeyMaterialRequest(
+    extendedKeyMaterialTbs(encodeKeyMaterialRequest(keyMaterialRequestTbs({ ...KEY_REQUEST, ...change }), randomBytes(64)), {
+      ...BINDING,
+      ...binding,
+    }),
+    randomBytes(64),
+  )
 export const INFO_REQUEST = {
   cipherSuite: 1,
   signatureKey: randomBytes(32),

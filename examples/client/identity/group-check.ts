@@ -47,11 +47,11 @@ export async function judgeLeaves(
   const judged: { failing: FailingLeaf[]; newLeaves: NewLeaf[] } = { failing: [], newLeaves: [] }
   if (!record.certified || !device.record.certified) return judged
   const { scheme } = await suite(record.suite)
-  const inLeaf = requiresCertificates(state)
+  const [inLeaf, group] = [requiresCertificates(state), state.groupContext.groupId]
   for (const { leaf, leafIndex } of leavesOf(state)) {
     if (leafIndex === state.privatePath.leafIndex) continue
     const isNew = newLeaf(record, { leaf, leafIndex }, commit)
-    const question = { scheme, isNew: isNew !== undefined, inLeaf }
+    const question = { scheme, isNew: isNew !== undefined, inLeaf, group }
     const refused = await refusalOf(device, leaf, question, isNew?.outside && { join: isNew.outside, joiners: record.joiners })
     if (!refused) continue
     const { reason, rule } = refused
@@ -138,7 +138,7 @@ export async function submitCommit(
 /** ProposalRefs of what waits and would bring a leaf that fails: a Commit of this device leaves it out. */
 export async function failingProposals(device: Device, { certified, suite: id, state }: GroupRecord): Promise<string[]> {
   if (!certified || !device.record.certified) return []
-  const question = { scheme: (await suite(id)).scheme, isNew: true, inLeaf: requiresCertificates(state) }
+  const question = { scheme: (await suite(id)).scheme, isNew: true, inLeaf: requiresCertificates(state), group: state.groupContext.groupId }
   const failing: string[] = []
   for (const [ref, { proposal }] of Object.entries(state.unappliedProposals)) {
     const leaf = leafIn(proposal)
@@ -157,7 +157,7 @@ export async function usable(
   { certified, suite: id, state }: CertifiedGroup,
 ): Promise<Claim['key_packages']> {
   if (!certified || !device.record.certified) return claim.key_packages
-  const question = { scheme: (await suite(id)).scheme, isNew: true, inLeaf: requiresCertificates(state) }
+  const question = { scheme: (await suite(id)).scheme, isNew: true, inLeaf: requiresCertificates(state), group: state.groupContext.groupId }
   const passed: Claim['key_packages'] = []
   let last: IdentityRefused | undefined
   for (const one of claim.key_packages) {

@@ -13,6 +13,8 @@ export interface Pin {
   askedAt: number
   /** How far the own user has seen the own list. */
   seen?: number
+  /** Where this client has met the user last: the user's provider may tell its own by it. */
+  group?: Uint8Array
   trouble?: Trouble
   /** Another identity than the one that is kept, whole and verified, until the user accepts it. */
   offered?: { entries: Uint8Array[]; head: Uint8Array }
@@ -64,16 +66,22 @@ export class Identities {
   /**
    * The list of a user, asked for if nothing is kept, if what is kept was asked for a day ago, has expired, or ends before entry `atLeast`.
    * What the server shows besides that is not believed stands in `trouble`.
+   * @param wish `group`: id of a group that the user is in, if there is one
    * @returns undefined for a user without a list
    * @throws IdentityRefused if nothing is kept, and what the server shows is not believed
    */
-  async of(user: string, { atLeast = 0, fresh = false }: { atLeast?: number; fresh?: boolean } = {}): Promise<Known | undefined> {
+  async of(
+    user: string,
+    { atLeast = 0, fresh = false, group }: { atLeast?: number; fresh?: boolean; group?: Uint8Array | undefined } = {},
+  ): Promise<Known | undefined> {
+    const pin = this.pins.get(user)
+    if (pin && group) pin.group = group
     const kept = this.kept(user)
-    const old = this.now() - (this.pins.get(user)?.askedAt ?? 0) >= Number(DAY)
+    const old = this.now() - (pin?.askedAt ?? 0) >= Number(DAY)
     const enough = kept && !fresh && !old && numberOf(kept.list) >= atLeast && overdue(kept.head, this.time) < 0n
     if (enough) return kept
     try {
-      await this.#ask(user)
+      await this.#ask(user, group)
     } catch (error) {
       // Without the server there is what is kept, for as long as its head is good.
       if (!kept || !(error instanceof NoAnswer || (error instanceof ServerProblem && error.status >= 500))) throw error
@@ -85,8 +93,9 @@ export class Identities {
   take(user: string, entries: readonly Uint8Array[], head: Uint8Array): Known {
     const list = readList(user, entries, this.time)
     readHead(list, head, this.time)
-    const { seen } = this.pins.get(user) ?? {}
-    return this.#keep({ user, entries: [...entries], head, askedAt: this.now(), ...(seen === undefined ? {} : { seen }) })
+    const { seen, group } = this.pins.get(user) ?? {}
+    const met = group ? { group } : {}
+    return this.#keep({ user, entries: [...entries], head, askedAt: this.now(), ...met, ...(seen === undefined ? {} : { seen }) })
   }
 
   /** The user of this client accepts that somebody has a new identity. */
@@ -108,11 +117,13 @@ export class Identities {
     if (pin) pin.trouble = trouble
   }
 
-  async #ask(user: string): Promise<void> {
+  async #ask(user: string, group: Uint8Array | undefined): Promise<void> {
     const pin = this.pins.get(user)
     if (!pin) {
-      const answer = await this.#fetch(user, 1)
+      const answer = await this.#fetch(user, 1, group)
       if (answer) this.take(user, answer.entries, answer.head)
+      const taken = this.pins.get(user)
+      if (taken && group) taken.group = group
       return
     }
     const trouble = await this.#compare(pin, this.#verified(pin))
@@ -178,9 +189,10 @@ export class Identities {
     return { list, head: readHead(list, head, BigInt(askedAt)) }
   }
 
-  async #fetch(user: string, from: number): Promise<ListAnswer | undefined> {
+  async #fetch(user: string, from: number, group = this.pins.get(user)?.group): Promise<ListAnswer | undefined> {
     try {
-      return await this.http.get<ListAnswer>(`/v1/device-lists?user=${encodeURIComponent(user)}&from=${from}`)
+      const where = group ? `&group=${Buffer.from(group).toString('base64url')}` : ''
+      return await this.http.get<ListAnswer>(`/v1/device-lists?user=${encodeURIComponent(user)}&from=${from}${where}`)
     } catch (error) {
       if (error instanceof ServerProblem && error.status === 404) return undefined
       throw error

@@ -13,6 +13,8 @@ export interface LeafQuestion {
   isNew: boolean
   /** Whether the certificate has to be in the leaf itself. */
   inLeaf: boolean
+  /** Id of the group. */
+  group: Uint8Array
 }
 
 /**
@@ -22,7 +24,7 @@ export interface LeafQuestion {
 export async function judgeLeaf(
   identities: Identities,
   leaf: LeafNode,
-  { scheme, isNew, inLeaf }: LeafQuestion,
+  { scheme, isNew, inLeaf, group }: LeafQuestion,
 ): Promise<{ held: Held; list: VerifiedList }> {
   const client = clientOfCredential(leaf.credential)
   const user = userOfClient(client)
@@ -30,7 +32,7 @@ export async function judgeLeaf(
   const data = leaf.extensions.find(({ extensionType }) => Number(extensionType) === LEAF_CERTIFICATE)?.extensionData
   if (!data && inLeaf) throw new IdentityRefused('invalid', user, { rule: 'device-certificate-missing' })
   const carried = data && orRule(user, 'device-certificate', () => decodeLeafCertificate(data))
-  const known = await newestFor(identities, user, carried)
+  const known = await newestFor(identities, user, carried, group)
   if (!known) throw new IdentityRefused('no-list', user)
   const key = { client, scheme, signatureKey: leaf.signaturePublicKey }
   requireIdentity(identities, user, known, carried)
@@ -41,11 +43,16 @@ export async function judgeLeaf(
 }
 
 /** Asks once more if the leaf knows of entries that are not kept, or of a certificate that the kept list has no place for. */
-async function newestFor(identities: Identities, user: string, carried: LeafCertificate | undefined): Promise<Known | undefined> {
+async function newestFor(
+  identities: Identities,
+  user: string,
+  carried: LeafCertificate | undefined,
+  group: Uint8Array,
+): Promise<Known | undefined> {
   const atLeast = carried ? Math.max(carried.listNumber, carried.certificate.number) : 0
-  const known = await identities.of(user, { atLeast })
+  const known = await identities.of(user, { atLeast, group })
   const stranger = carried && known && !same(carried.identity, known.list.identity)
-  return stranger ? identities.of(user, { fresh: true }) : known
+  return stranger ? identities.of(user, { fresh: true, group }) : known
 }
 
 /** A leaf of another identity than the one that is kept: a new one that the user has not accepted, or an old one. */

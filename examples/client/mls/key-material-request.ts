@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { signWithLabel } from 'ts-mls/crypto/signature.js'
 import { type Suite } from './suites.js'
 import { vector } from './tls.js'
@@ -12,13 +13,15 @@ export interface KeyMaterialWish {
 }
 
 /**
- * The KeyMaterialRequest of draft-ietf-mimi-protocol-06 (docs/federation-profile.md): the device signs for whom it claims and in which
- * room, so that the target's provider need not believe the providers in between.
+ * An ExtendedKeyMaterialRequest (docs/federation-profile.md): the device signs for whom it claims and in which room, so that the target's provider
+ * need not believe the providers in between, and over all of it by which hub it goes and when, so that none of them can use it a second time.
  */
 export async function keyMaterialRequest(
   wish: KeyMaterialWish,
   keys: { publicKey: Uint8Array; signKey: Uint8Array },
   of: Suite,
+  /** Milliseconds since 1970. */
+  now = Date.now(),
 ): Promise<Uint8Array> {
   const none = vector(new Uint8Array())
   const tbs = Buffer.concat([
@@ -32,8 +35,18 @@ export async function keyMaterialRequest(
     uint16(1), // a basic credential
     vector(Buffer.from(wish.client)),
   ])
-  const signature = await signWithLabel(keys.signKey, 'KeyMaterialRequestTBS', new Uint8Array(tbs), of.impl.signature)
-  return new Uint8Array(Buffer.concat([tbs, vector(signature)]))
+  const signed = async (label: string, content: Buffer) =>
+    Buffer.concat([content, vector(await signWithLabel(keys.signKey, label, new Uint8Array(content), of.impl.signature))])
+  const hub = wish.room.split('/')[2] ?? ''
+  const base = await signed('KeyMaterialRequestTBS', tbs)
+  const bound = Buffer.concat([base, vector(Buffer.from(hub)), uint64(now), randomBytes(16)])
+  return new Uint8Array(await signed('ExtendedKeyMaterialRequestTBS', bound))
+}
+
+function uint64(value: number): Uint8Array {
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigUInt64BE(BigInt(value))
+  return bytes
 }
 
 function uint16(value: number): Uint8Array {

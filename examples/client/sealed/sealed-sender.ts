@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Token } from '@cloudflare/privacypass-ts'
 import { ServerProblem } from '../http.js'
 import type { Accepted, Group } from '../group.js'
@@ -7,6 +8,12 @@ import { publishSenderKey, senderKey } from './sender-key.js'
 import type { TokenPurse } from './tokens.js'
 
 const ATTEMPTS = 20
+/** After the key of an epoch was published under our name, nothing is posted for a random time within these. */
+const [SHORTEST_PAUSE_MS, LONGEST_PAUSE_MS] = [5_000, 60_000]
+
+function randomPause(): Promise<void> {
+  return sleep(SHORTEST_PAUSE_MS + Math.random() * (LONGEST_PAUSE_MS - SHORTEST_PAUSE_MS))
+}
 
 /** How a request gets to the hub. */
 export type Send = (request: SealedRequest) => Promise<Accepted>
@@ -20,11 +27,12 @@ export class SealedSender {
     private readonly group: Group,
     private readonly purse: TokenPurse,
     private readonly send: Send = (request) => sendAnonymously(group.device.http.baseUrl, request),
+    private readonly pause = randomPause,
   ) {}
 
   /**
    * Sees to it that posts of this epoch can be signed. Call it some random time after each new epoch, whether or not there is anything to
-   * say: asked right before a post, under our name, it says who posts.
+   * say: asked right before a post, under our name, it says who posts. A post that finds it undone does it, and waits.
    * @returns users who have published a key that is not the epoch's
    */
   async prepare(): Promise<string[]> {
@@ -53,7 +61,12 @@ export class SealedSender {
 
   async #once(text: string, token: Token): Promise<Accepted> {
     const key = await senderKey(this.group)
-    if (this.#ready !== key.epoch) await this.prepare()
+    if (this.#ready !== key.epoch) {
+      await this.prepare()
+      await this.pause()
+      // The group may have gone on meanwhile, and then the same has to be done again.
+      if (this.group.epoch !== key.epoch) return this.#once(text, token)
+    }
     const message = await this.group.encrypt(text, key.epoch)
     const { state, incarnation } = this.group.record
     return this.send(sealedRequest(state.groupContext.groupId, key, token, message, incarnation))

@@ -44,6 +44,18 @@ const RELATIONS: readonly PersonalTable[] = [
     erased: 'deleted',
   },
   {
+    table: 'introduction',
+    of: 'account',
+    column: 'account_id',
+    exported: {
+      section: 'introductions',
+      about: 'providers that may look this user up, as they were sent a request or KeyPackages of it, and until when',
+      key: [['x.domain', 'text']],
+      fields: { provider: 'x.domain', until: seconds('x.until') },
+    },
+    erased: 'deleted',
+  },
+  {
     table: 'user_block',
     of: 'user',
     column: 'blocker',
@@ -152,6 +164,7 @@ export const NOT_PERSONAL: Readonly<Record<string, string>> = {
   token_signing_key: OF_SERVER,
   x509_authority: OF_SERVER,
   issuer_key: OF_SERVER,
+  token_issuer: OF_SERVER,
   federation_nonce: OF_SERVER,
   federation_result: 'answers to requests of peers, by their hash, for ten minutes',
   deployment: OF_SERVER,

@@ -64,6 +64,7 @@ function describe(peer: ListedPeer, storage: PeerStorage | undefined, waiting: W
   const failures = `${peer.failures} ${peer.failures === 1 ? 'failure' : 'failures'}${retry}`
   const lines = [`${peer.domain}  ${standing}; ${failures}; last heard ${peer.lastInboundAt ? time(peer.lastInboundAt) : 'never'}`]
   if (peer.alarm !== null) lines.push(`  ALARM: its directory is not believed: ${printable(peer.alarm)}`)
+  if (peer.issuerRefusal !== null) lines.push(`  ALARM: its keys for send tokens are not believed: ${printable(peer.issuerRefusal)}`)
   if (peer.directoryError !== null) lines.push(`  DIRECTORY: ${directoryTrouble(peer)}`)
   if (peer.clockOffset !== null)
     lines.push(`  CLOCK: ${clock(peer.clockOffset)}; no request or answer of it counts until one of the two is right`)

@@ -29,7 +29,14 @@ export const RATE_LIMITS: readonly DescribedLimit[] = [
   {
     name: 'claims-of',
     holder: 'account',
-    what: 'KeyPackage claims against one account per minute, by all others together',
+    what: 'KeyPackage claims against one account per minute, by all others of this provider together',
+    setting: 'CLAIMS_PER_TARGET_PER_MINUTE',
+    refusal: TOO_MANY,
+  },
+  {
+    name: 'claims-of-by-peer',
+    holder: 'peer',
+    what: 'KeyPackage claims against one account per minute, by users of the peer whom the account knows, and as many by others',
     setting: 'CLAIMS_PER_TARGET_PER_MINUTE',
     refusal: TOO_MANY,
   },

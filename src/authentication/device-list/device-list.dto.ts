@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { CountText, Hash, MlsBytes, UnixSeconds } from '../../platform/http/bytes.js'
+import { CountText, GroupId, Hash, MlsBytes, UnixSeconds } from '../../platform/http/bytes.js'
 import { MAX_ENTRIES } from '../../protocol/identity/list.js'
 import { Nonce, Proof, PublicKey } from '../challenges/challenges.dto.js'
 import { ClientUri, UserUri } from '../identifiers.dto.js'
@@ -78,6 +78,9 @@ export const DeviceListQuery = z.strictObject({
   from: CountText(1, MAX_ENTRIES + 1)
     .default(1)
     .meta({ description: 'Number of the first entry that is wanted' }),
+  group: GroupId.optional().meta({
+    description: 'A group in which the caller meets the user. Of a user of another provider: that one may know only by it that the two have to do with each other',
+  }),
 })
 export type DeviceListQuery = z.infer<typeof DeviceListQuery>
 

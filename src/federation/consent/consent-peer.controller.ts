@@ -1,10 +1,9 @@
 import { Controller, Inject } from '@nestjs/common'
 import type { Pool } from 'pg'
-import { findEnabledAccount } from '../../authentication/accounts/accounts.repository.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { NotFound } from '../../platform/http/problem.js'
 import { Events } from '../../platform/observability/events.js'
-import { POOL, transaction } from '../../platform/postgres/sql.js'
+import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
 import { parseUserUri } from '../../protocol/identifiers.js'
 import { decodeConsentEntry, type ConsentEntry } from '../../protocol/mimi/consent.js'
 import { PEER_PATH } from '../identity/endpoints.js'
@@ -13,14 +12,14 @@ import { DomainVariable, PeerPost } from '../inbound/peer-route.js'
 import { MalformedBody } from '../inbound/inbound.problems.js'
 import { CurrentPeer, PeerBody, providerOf, requireUriOfPeer, type Peer } from '../inbound/peer.js'
 import { consentDecided, consentDropped, consentRequested } from '../federation.events.js'
-import { cancelRequest, noteRequest, noteTold, lockUserConsents, type ConsentScope } from './consents.repository.js'
+import { cancelRequest, noteRequest, noteTold, lockUserConsents, writeInAnyCase, type ConsentScope } from './consents.repository.js'
 
 /** Open requests of one provider to one target, and what one provider can tell one requester unasked. */
 export const MOST_PER_PROVIDER = 100
 
 /**
  * Requests to our users, and word from those whom ours have asked. The answer is 201 whether or not there is such a user or request,
- * and also when there are too many of them: nobody can find out by it who has an account here.
+ * and also when there are too many of them, and comes after the same statements: nobody can find out by it who has an account here.
  */
 @Controller(PEER_PATH)
 export class ConsentPeerController {
@@ -40,8 +39,8 @@ export class ConsentPeerController {
     if (operation !== 'request' && operation !== 'cancel') throw new MalformedBody('the operation belongs to updateConsent')
     requireUriOfPeer(peer, scope.requester, 'requesting user')
     this.refuseOthers(domain, scope.target)
-    if (operation === 'cancel') await cancelRequest(this.pool, scope)
-    else if ((await findEnabledAccount(this.pool, scope.target)) !== undefined) await this.note(peer, scope)
+    if (operation === 'cancel') await this.write(peer, scope.target, (sql) => cancelRequest(sql, scope))
+    else await this.note(peer, scope)
   }
 
   @PeerPost('updateConsent/:requesterDomain', 201)
@@ -54,22 +53,25 @@ export class ConsentPeerController {
     if (operation !== 'grant' && operation !== 'revoke') throw new MalformedBody('the operation belongs to requestConsent')
     requireUriOfPeer(peer, scope.target, 'target')
     this.refuseOthers(domain, scope.requester)
-    if ((await findEnabledAccount(this.pool, scope.requester)) === undefined) return
     const state = operation === 'grant' ? 'granted' : 'revoked'
-    await transaction(this.pool, async (sql) => {
-      await lockUserConsents(sql, `${scope.requester} ${peer.domain}`)
-      await noteTold(sql, scope, state, MOST_PER_PROVIDER)
-    })
+    await this.write(peer, scope.requester, (sql) => noteTold(sql, scope, state, MOST_PER_PROVIDER))
     consentDecided(this.events, state, true)
   }
 
   private async note(peer: Peer, scope: ConsentScope): Promise<void> {
-    const kept = await transaction(this.pool, async (sql) => {
-      await lockUserConsents(sql, `${scope.target} ${peer.domain}`)
-      return noteRequest(sql, scope, { by: 'provider', most: MOST_PER_PROVIDER, elsewhere: false })
-    })
+    const bound = { by: 'provider', most: MOST_PER_PROVIDER, elsewhere: false } as const
+    const kept = await this.write(peer, scope.target, (sql) => noteRequest(sql, scope, bound))
     if (kept) consentRequested(this.events, true)
     else consentDropped(this.events)
+  }
+
+  /** With the same effort for all users of this provider, known or not. */
+  private write<T>(peer: Peer, user: string, work: (sql: Sql) => Promise<T>): Promise<T> {
+    return transaction(this.pool, async (sql) => {
+      await lockUserConsents(sql, `${user} ${peer.domain}`)
+      await writeInAnyCase(sql)
+      return work(sql)
+    })
   }
 
   /** KeyPackages that come with a grant are left: a claim over the room's hub gets fresh ones, and the hub then knows whose they are. */

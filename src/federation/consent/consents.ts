@@ -20,7 +20,7 @@ import {
   lockUserConsents,
   markTold,
   noteRequest,
-  readConsent,
+  readStanding,
   type ConsentScope,
 } from './consents.repository.js'
 
@@ -39,6 +39,9 @@ const PER_MINUTE = { name: 'consents-by', points: 60, seconds: 60 }
 
 type Operation = ConsentEntry['operation']
 
+/** Known: of this provider, with consent, or in a group here with the target; stranger: allowed only because nobody has said no. */
+export type Standing = 'known' | 'stranger' | 'refused'
+
 /** Who may have KeyPackages of whom, as users have decided (draft-ietf-mimi-protocol-06, Convey explicit consent). */
 @Injectable()
 export class Consents {
@@ -51,13 +54,24 @@ export class Consents {
   ) {}
 
   /**
-   * Whether a local target lets a requester of any provider have its KeyPackages. For targets elsewhere their providers decide.
+   * What a requester of any provider is to a target here that it wants KeyPackages of. For targets elsewhere their providers decide.
+   * A requester of another provider without the target's consent is refused in the same way by users who do not exist and by those who do not
+   * want to be found.
    * @param room the room that they are for, if any
    */
+  async standing(requester: string, target: string, room = ''): Promise<Standing> {
+    if (requester === target || providerOf(target) !== this.config.DOMAIN) return 'known'
+    const { granted, revoked, found, meets } = await readStanding(this.pool, { requester, target, room })
+    if (revoked) return 'refused'
+    if (granted) return 'known'
+    if (this.config.CONSENT === 'explicit') return 'refused'
+    if (meets || !this.isAbroad(requester)) return 'known'
+    return found ? 'stranger' : 'refused'
+  }
+
+  /** Whether it may have them at all: see `standing`. */
   async allows(requester: string, target: string, room = ''): Promise<boolean> {
-    if (requester === target || providerOf(target) !== this.config.DOMAIN) return true
-    const { granted, revoked } = await readConsent(this.pool, { requester, target, room })
-    return !revoked && (granted || this.config.CONSENT === 'implicit')
+    return (await this.standing(requester, target, room)) !== 'refused'
   }
 
   async list(user: string): Promise<ConsentList> {

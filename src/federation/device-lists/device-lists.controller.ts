@@ -10,7 +10,9 @@ import { PEER_CALL_PROBLEMS, Refuses } from '../../platform/http/refuses.js'
 import { Returns } from '../../platform/http/returns.js'
 import { parseUserUri } from '../../protocol/identifiers.js'
 import { PEER_PATH } from '../identity/endpoints.js'
+import { Disclosure } from '../disclosure/disclosure.js'
 import { PeerPost, UserVariable } from '../inbound/peer-route.js'
+import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
 import { ForeignDeviceLists } from './foreign-device-lists.js'
 
 @ApiTags('device lists')
@@ -33,17 +35,19 @@ export class DeviceListsController {
   }
 }
 
-/** The device list of a local user for other providers, in CBOR. */
+/** The device list of a local user for providers that have to do with it, in CBOR. */
 @Controller(PEER_PATH)
 export class DeviceListPeerController {
   constructor(
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
     private readonly lists: DeviceLists,
+    private readonly disclosure: Disclosure,
   ) {}
 
   @PeerPost('deviceList/:user')
-  async read(@UserVariable('user') user: string): Promise<Uint8Array> {
+  async read(@CurrentPeer() peer: Peer, @UserVariable('user') user: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
     if (parseUserUri(user)?.domain !== this.config.DOMAIN) throw new NotFound('The user is not of this server.')
+    await this.disclosure.requireRelated(peer, user, body)
     return encodeCbor(await this.lists.read({ user, from: 1 }))
   }
 }

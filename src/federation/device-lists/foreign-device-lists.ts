@@ -16,7 +16,7 @@ import { checkHead } from '../../protocol/identity/head.js'
 import { MAX_ENTRIES } from '../../protocol/identity/list.js'
 import { readCbor } from '../../protocol/strict-cbor.js'
 import { PeerBadResponse, peerProblem } from '../peer-problems.js'
-import { SignedClient } from '../outbound/signed-client.js'
+import { UserLookups } from '../disclosure/user-lookups.js'
 import { beginsWith, bytesOf, CHECKS_BY, CHECKS_OF, endsIn, ListCopies, type Payer } from './list-copies.js'
 import type { CheckedCopy, ListCopy } from './foreign-device-lists.repository.js'
 
@@ -47,16 +47,20 @@ export class ForeignDeviceLists {
     private readonly copies: ListCopies,
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
     private readonly own: DeviceLists,
-    private readonly client: SignedClient,
+    private readonly lookups: UserLookups,
     private readonly limits: Limits,
   ) {}
 
   /** @throws NotFound without a list, RateLimited, and what `peerProblem` makes of a provider that gives none and has given none before */
   async read(caller: Caller, query: DeviceListQuery): Promise<DeviceListPage> {
-    const { user, from } = query
+    const { user, from, group } = query
     if (parseUserUri(user)?.domain === this.config.DOMAIN) return this.own.read(query)
     await this.limits.take(PER_USER, caller.user)
-    const { identities, entries, head } = await this.newest(user, { limit: CHECKS_BY, key: caller.user })
+    const { identities, entries, head } = await this.newest(
+      user,
+      { limit: CHECKS_BY, key: caller.user },
+      await this.lookups.bodyFor(caller, group),
+    )
     return { user, identities, number: entries.length, entries: entries.slice(from - 1), head }
   }
 
@@ -80,13 +84,13 @@ export class ForeignDeviceLists {
     return this.copies.keep(user, copy, true)
   }
 
-  private async newest(user: string, payer: Payer): Promise<ListCopy> {
+  private async newest(user: string, payer: Payer, body: Uint8Array): Promise<ListCopy> {
     const copy = await this.copies.read(user)
     if (copy !== undefined && copy.ageMs < FRESH_MS) return copy
     const begun = this.fetching.get(user)
-    // What another one has begun may end at that one's limit.
-    const fetched = await (begun?.catch(unlessLimited) ?? this.fetch(user, payer))
-    if (fetched === undefined) return this.newest(user, payer)
+    // What another one has begun may end at that one's limit, or without the group that this one shows.
+    const fetched = await (begun?.catch(unlessOfOther) ?? this.fetch(user, payer, body))
+    if (fetched === undefined) return this.newest(user, payer, body)
     if (fetched.kind === 'list') return fetched.list
     if (copy !== undefined) return copy
     throw fetched.problem
@@ -106,14 +110,14 @@ export class ForeignDeviceLists {
   }
 
   /** One at a time for a user: each continues from what the one before has checked. */
-  private fetch(user: string, payer: Payer): Promise<Fetched> {
-    const begun = this.fetchList(user, payer).finally(() => this.fetching.delete(user))
+  private fetch(user: string, payer: Payer, body?: Uint8Array): Promise<Fetched> {
+    const begun = this.fetchList(user, payer, body).finally(() => this.fetching.delete(user))
     this.fetching.set(user, begun)
     return begun
   }
 
-  private async fetchList(user: string, payer: Payer): Promise<Fetched> {
-    const answer = await this.client.send({ peer: domainOf(user), endpoint: 'deviceList', argument: user, body: new Uint8Array() })
+  private async fetchList(user: string, payer: Payer, body?: Uint8Array): Promise<Fetched> {
+    const answer = await this.lookups.deviceList(user, body)
     if (answer.kind === 'answered' && answer.status === 200) {
       const list = await this.accepted(user, answer.body, payer)
       await this.copies.keep(user, list, false)
@@ -144,8 +148,8 @@ function domainOf(user: string): string {
   return parseUserUri(user)?.domain ?? ''
 }
 
-function unlessLimited(error: unknown): undefined {
-  if (!(error instanceof RateLimited)) throw error
+function unlessOfOther(error: unknown): undefined {
+  if (!(error instanceof RateLimited || (error instanceof Problem && error.status === 404))) throw error
 }
 
 /** Whether a list is the same or a longer one of the same identity, or one of a later identity. */

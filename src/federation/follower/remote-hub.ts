@@ -23,10 +23,10 @@ import {
 } from '../../protocol/mimi/microchat/submissions.js'
 import { decodeCbor } from '../../protocol/strict-cbor.js'
 import type { Decoded } from '../../protocol/tls/reader.js'
+import { IntroducingClient } from '../disclosure/introductions.js'
 import { ForeignDevices } from '../hub/foreign-devices.js'
 import type { Endpoint } from '../identity/endpoints.js'
 import { providerOf } from '../inbound/peer.js'
-import { SignedClient } from '../outbound/signed-client.js'
 import { OwnJoins } from '../joins/own-joins.js'
 import { HubBadResponse, hubProblem } from '../peer-problems.js'
 import { decodeRelayedProblem } from '../relayed-problem.js'
@@ -41,7 +41,7 @@ const FoundRoom = z.object({ room: z.string(), group_id: GroupId })
 export class RemoteHub implements Federation {
   constructor(
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
-    private readonly client: SignedClient,
+    private readonly client: IntroducingClient,
     private readonly devices: ForeignDevices,
     private readonly arrivals: Arrivals,
     private readonly joins: OwnJoins,
@@ -52,10 +52,10 @@ export class RemoteHub implements Federation {
     switch (call.endpoint) {
       case 'commit':
         await this.joins.passCommit(home.roomId, caller, call.body.commit)
-        return this.update(home, updateOf(caller.client, call.body))
+        return this.update(home, caller, updateOf(caller.client, call.body))
       case 'proposal':
         await this.joins.passProposal(home.roomId, caller, call.body.proposal)
-        return this.update(home, proposalUpdateOf(caller.client, call.body))
+        return this.update(home, caller, proposalUpdateOf(caller.client, call.body))
       case 'message':
         return this.submitMessage(home, caller, call.body)
       case 'operation':
@@ -67,6 +67,7 @@ export class RemoteHub implements Federation {
     requireKind(message, 'application')
     const body = await this.ask(
       home,
+      caller.user,
       'submitMessage',
       encodeExtendedSubmitRequest({ base: { message, sendingUri: caller.client }, incarnation }),
     )
@@ -76,7 +77,7 @@ export class RemoteHub implements Federation {
   private async perform(home: Home, caller: Caller, operation: string, args: object): Promise<unknown> {
     const named = 'user' in args && typeof args.user === 'string' ? { ...args, user: userOf(this.config.DOMAIN, args.user) } : args
     const request = { operation, client: caller.client, groupId: home.mlsGroupId, args: encodeCbor(named) }
-    const decoded = decodeOperationResponse(await this.ask(home, 'operation', encodeOperationRequest(request)))
+    const decoded = decodeOperationResponse(await this.ask(home, caller.user, 'operation', encodeOperationRequest(request)))
     if (decoded.kind === 'malformed') throw new HubBadResponse()
     const { result, problem } = decoded.value
     if (problem.length > 0) throw decodeRelayedProblem(problem) ?? new HubBadResponse()
@@ -86,7 +87,7 @@ export class RemoteHub implements Federation {
 
   async findRoom(_caller: Caller, roomId: string): Promise<Home> {
     const hub = providerOf(roomId) ?? ''
-    const found = FoundRoom.safeParse(resultIn(await this.ask({ hub, roomId }, 'room', NOTHING)))
+    const found = FoundRoom.safeParse(resultIn(await this.ask({ hub, roomId }, undefined, 'room', NOTHING)))
     if (!found.success || found.data.room !== roomId) throw new HubBadResponse()
     const group = { mlsGroupId: found.data.group_id, hub, roomId }
     const groupId = await this.joins.found(group)
@@ -98,8 +99,8 @@ export class RemoteHub implements Federation {
     return this.devices.introduce(claims)
   }
 
-  private async update(home: Home, request: ExtendedUpdateRequest): Promise<Accepted> {
-    const answer = await this.ask(home, 'update', encodeExtendedUpdateRequest(request))
+  private async update(home: Home, caller: Caller, request: ExtendedUpdateRequest): Promise<Accepted> {
+    const answer = await this.ask(home, caller.user, 'update', encodeExtendedUpdateRequest(request))
     return this.arrived(home, decodeExtendedUpdateResponse(answer))
   }
 
@@ -117,8 +118,13 @@ export class RemoteHub implements Federation {
     throw refusal
   }
 
-  private async ask({ hub, roomId }: Pick<Home, 'hub' | 'roomId'>, endpoint: Endpoint, body: Uint8Array): Promise<Uint8Array> {
-    const answer = await this.client.send({ peer: hub, endpoint, argument: roomId, body })
+  private async ask(
+    { hub, roomId }: Pick<Home, 'hub' | 'roomId'>,
+    user: string | undefined,
+    endpoint: Endpoint,
+    body: Uint8Array,
+  ): Promise<Uint8Array> {
+    const answer = await this.client.sendFor(user, { peer: hub, endpoint, argument: roomId, body })
     if (answer.kind === 'answered' && answer.status === 200) return answer.body
     throw hubProblem(answer)
   }

@@ -13,8 +13,8 @@ import { Returns } from '../../platform/http/returns.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { decodeGroupInfoRequest } from '../../protocol/mimi/group-info.js'
 import { identityText } from '../../protocol/mls/structures/credential.js'
+import { IntroducingClient } from '../disclosure/introductions.js'
 import { hubProblem } from '../peer-problems.js'
-import { SignedClient } from '../outbound/signed-client.js'
 import { SealedGroupInfo } from './sealed-group-info.js'
 
 const GroupInfoQuery = z
@@ -34,7 +34,7 @@ const GroupInfoAnswer = z
 export class SealedInfoController {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
-    private readonly client: SignedClient,
+    private readonly client: IntroducingClient,
     private readonly sealed: SealedGroupInfo,
   ) {}
 
@@ -63,7 +63,7 @@ export class SealedInfoController {
       const group = await findGroup(this.pool, groupId)
       return { response: await this.sealed.seal(caller, { roomId: group?.roomId ?? '', groupId }, decoded.value) }
     }
-    const answer = await this.client.send({ peer: home.hub, endpoint: 'groupInfo', argument: home.roomId, body: request })
+    const answer = await this.client.sendFor(caller.user, { peer: home.hub, endpoint: 'groupInfo', argument: home.roomId, body: request })
     if (answer.kind === 'answered' && answer.status === 200) return { response: answer.body }
     throw hubProblem(answer)
   }

@@ -62,13 +62,3 @@ export async function recordForeignRefs(sql: Sql, refs: readonly ForeignRef[]): 
     ],
   })
 }
-
-/** Whether a Welcome to any of these KeyPackages has been taken. */
-export async function anyUsed(sql: Sql, refs: readonly Uint8Array[]): Promise<boolean> {
-  const { rows } = await sql.query({
-    name: 'any_ref_used',
-    text: 'SELECT FROM key_package_claim WHERE ref = ANY ($1) AND used LIMIT 1',
-    values: [refs],
-  })
-  return rows.length > 0
-}

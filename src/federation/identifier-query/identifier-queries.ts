@@ -27,7 +27,8 @@ class IdentifierQueryRefused extends Problem {
   }
 }
 
-const PER_USER = { name: 'identifier-queries-by', points: 30, seconds: 60 }
+/** Of users here, and of others who claim in vain. */
+export const QUERIES_BY_USER = { name: 'identifier-queries-by', points: 30, seconds: 60 }
 
 /** Finding users by what people know of them (draft-ietf-mimi-protocol-06, Find internal address). */
 @Injectable()
@@ -50,7 +51,7 @@ export class IdentifierQueries {
 
   /** Searches for a local user, here or at another provider. */
   async find(caller: Caller, { domain, handle }: IdentifierQuery): Promise<IdentifiersFound> {
-    await this.limits.take(PER_USER, caller.user)
+    await this.limits.take(QUERIES_BY_USER, caller.user)
     const request = { elements: [elementOf(handle)] }
     const { code, uris } = await (domain === this.config.DOMAIN ? this.answer(request, caller.user) : this.ask(domain, request))
     identifierQueryAnswered(this.events, code, false)

@@ -13,23 +13,12 @@ export class FirstResults {
   constructor(@Inject(POOL) private readonly pool: Pool) {}
 
   /**
-   * @param spent whether an earlier result is of no use any more, so that the work is done again
+   * @param body what makes it the same request
    * @throws Unavailable while the first of two is still at it; what fails is forgotten, and may be tried again
    */
-  async once(
-    peer: Peer,
-    endpoint: string,
-    body: Uint8Array,
-    work: () => Promise<Uint8Array>,
-    spent?: (result: Uint8Array) => Promise<boolean>,
-  ): Promise<Uint8Array> {
+  async once(peer: Peer, endpoint: string, body: Uint8Array, work: () => Promise<Uint8Array>): Promise<Uint8Array> {
     const key = [peer.domain, endpoint, sha256(body)]
-    if (!(await this.begin(key))) {
-      const result = await this.earlier(key)
-      if (!(await spent?.(result))) return result
-      await this.forget(key, result)
-      return this.once(peer, endpoint, body, work)
-    }
+    if (!(await this.begin(key))) return this.earlier(key)
     try {
       const result = await work()
       await this.pool.query({
@@ -44,14 +33,6 @@ export class FirstResults {
       })
       throw error
     }
-  }
-
-  /** Deletes a spent result. Of several callers that find it spent, the first does the work. */
-  private async forget(key: unknown[], result: Uint8Array): Promise<void> {
-    await this.pool.query({
-      text: 'DELETE FROM federation_result WHERE domain = $1 AND endpoint = $2 AND body_hash = $3 AND body = $4',
-      values: [...key, result],
-    })
   }
 
   /** A request that died leaves its place to the next one after a minute. */

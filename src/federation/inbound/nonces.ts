@@ -3,6 +3,7 @@ import type { Pool } from 'pg'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { Jobs } from '../../platform/jobs/jobs.js'
 import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
+import { Secrets } from '../../platform/secrets.js'
 
 const SLOTS = 4
 /**
@@ -19,18 +20,23 @@ export class Nonces implements OnModuleInit {
     @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION'>,
     private readonly jobs: Jobs,
+    private readonly secrets: Secrets,
   ) {}
 
   onModuleInit(): void {
     if (this.config.FEDERATION !== 'off') this.jobs.every('federation.nonces_v1', SWEEP_MS, () => this.forget(new Date()))
   }
 
-  /** @returns false if it was taken before */
+  /**
+   * Kept as a keyed hash: no row says which provider has sent something, as the relay of a sealed post. Nodes of the release before write the
+   * domain, so the column stays, and is empty.
+   * @returns false if it was taken before
+   */
   async take(domain: string, nonce: string, expires: number): Promise<boolean> {
     const { rowCount } = await this.pool.query({
       name: 'take_nonce',
       text: 'INSERT INTO federation_nonce (slot, domain, nonce) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING',
-      values: [slotOf(expires), domain, nonce],
+      values: [slotOf(expires), '', Buffer.from(this.secrets.mac('nonces v1', Buffer.from(`${domain}\0${nonce}`))).toString('base64url')],
     })
     return rowCount === 1
   }

@@ -85,7 +85,8 @@ export class PeerGuard implements CanActivate {
     await this.spend(claimed, address)
     await this.heard.count(domain, body?.length ?? 0)
     await this.gate.requireCommonProfile(domain)
-    await this.heard.note(domain)
+    // Nor when who has relayed a sealed post.
+    if (!request.routeOptions.config.unlogged) await this.heard.note(domain)
     request.peer = { domain }
     request.params = variablesOf(request)
     return true

@@ -11,7 +11,7 @@ import { keyPackageRef } from '../../protocol/mls/hashes.js'
 import { decodeKeyMaterialResponse, type KeyMaterialResponse, type SignedKeyMaterialRequest } from '../../protocol/mimi/key-material.js'
 import { VouchedClients } from '../draft/vouched-clients.js'
 import { ForeignDevices } from '../hub/foreign-devices.js'
-import { anyUsed, recordForeignRefs, type ForeignRef } from '../hub/hub.repository.js'
+import { recordForeignRefs, type ForeignRef } from '../hub/hub.repository.js'
 import { forgetRefusal, noteRefusal } from '../apart/apart.repository.js'
 import { SignedClient, type PeerAnswer } from '../outbound/signed-client.js'
 import { peerProblem } from '../peer-problems.js'
@@ -27,14 +27,6 @@ export class KeyMaterialForwarder {
     private readonly client: SignedClient,
     private readonly vouched: VouchedClients,
   ) {}
-
-  /** Whether a KeyPackage of an answer has been used, or it had none to give. */
-  async isSpent(answer: Uint8Array): Promise<boolean> {
-    const decoded = decodeKeyMaterialResponse(answer)
-    const clients = decoded.kind === 'decoded' ? decoded.value.clients : []
-    const refs = clients.flatMap((one) => (one.status === 'success' ? (refOf(one.keyPackage, 0)?.ref ?? []) : []))
-    return refs.length === 0 || anyUsed(this.pool, refs)
-  }
 
   /** A user of another provider, whose clients and KeyPackages we get to know on the way. */
   async forward(target: string, request: SignedKeyMaterialRequest, body: Uint8Array): Promise<Uint8Array> {

@@ -1,5 +1,6 @@
 import { Controller } from '@nestjs/common'
-import { decodeKeyMaterialRequest } from '../../protocol/mimi/key-material.js'
+import { decodeKeyMaterialRequest, type SignedKeyMaterialRequest } from '../../protocol/mimi/key-material.js'
+import { decodeExtendedKeyMaterialRequest } from '../../protocol/mimi/microchat/key-material-request.js'
 import { PEER_PATH } from '../identity/endpoints.js'
 import { decodedOrRefused } from '../inbound/decoded.js'
 import { PeerPost, UserVariable } from '../inbound/peer-route.js'
@@ -18,7 +19,8 @@ export class KeyMaterialController {
     @UserVariable('targetUser') targetUser: string,
     @PeerBody() body: Uint8Array,
   ): Promise<Uint8Array> {
-    const request = decodedOrRefused(decodeKeyMaterialRequest(body))
+    const decoded = peer.dialect === 'draft' ? decodeKeyMaterialRequest(body) : decodeExtendedKeyMaterialRequest(body)
+    const request = decodedOrRefused<SignedKeyMaterialRequest>(decoded)
     if (request.targetUser !== targetUser) throw new MalformedBody('the target is not the one in the path')
     return this.answers.of(peer, body)
   }

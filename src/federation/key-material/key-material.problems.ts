@@ -13,6 +13,14 @@ export class KeyMaterialUnavailable extends Problem {
   }
 }
 
+/** A claim that was signed too long ago, or by a clock that is ahead. */
+export class RequestStale extends Problem {
+  /** @param now milliseconds since 1970 */
+  constructor(now: number) {
+    super(422, 'request-stale', 'The request was not signed just now: sign it again.', { server_time: Math.floor(now / 1000) })
+  }
+}
+
 /** Two providers of which one refuses the other, in a room of a third. */
 export class ProvidersApart extends Problem {
   /** @param by domain of the provider that does not federate with `provider` */

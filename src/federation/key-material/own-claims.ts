@@ -8,12 +8,13 @@ import { Forbidden, Undecodable } from '../../platform/http/problem.js'
 import { keyPackageRef } from '../../protocol/mls/hashes.js'
 import { identityText } from '../../protocol/mls/structures/credential.js'
 import { framed } from '../../protocol/mimi/common.js'
-import { decodeKeyMaterialRequest, decodeKeyMaterialResponse } from '../../protocol/mimi/key-material.js'
+import { decodeKeyMaterialResponse } from '../../protocol/mimi/key-material.js'
+import { decodeExtendedKeyMaterialRequest } from '../../protocol/mimi/microchat/key-material-request.js'
 import { Consents } from '../consent/consents.js'
+import { IntroducingClient } from '../disclosure/introductions.js'
 import { HubBadResponse, hubProblem } from '../peer-problems.js'
 import { providerOf } from '../inbound/peer.js'
-import { SignedClient } from '../outbound/signed-client.js'
-import { KeyMaterialAnswers } from './key-material.js'
+import { KeyMaterialAnswers, requireBound } from './key-material.js'
 import { KeyMaterialRefused, relayedKeyMaterialProblem } from './key-material.problems.js'
 
 /** Claims of our own users that cross providers. */
@@ -22,7 +23,7 @@ export class OwnClaims implements OnModuleInit {
   constructor(
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN' | 'FEDERATION'>,
     private readonly answers: KeyMaterialAnswers,
-    private readonly client: SignedClient,
+    private readonly client: IntroducingClient,
     private readonly claims: ForeignClaims,
     private readonly consents: Consents,
   ) {}
@@ -35,18 +36,20 @@ export class OwnClaims implements OnModuleInit {
 
   /** Claims for a local device, which has to be the one that signed. */
   private async claim(caller: Caller, user: string, request: Uint8Array): Promise<KeyPackagesClaimed> {
-    const decoded = decodeKeyMaterialRequest(request)
+    const decoded = decodeExtendedKeyMaterialRequest(request)
     if (decoded.kind === 'malformed') throw new Undecodable(`The key_material_request is malformed: ${decoded.reason}.`)
     const { credential, targetUser, roomId } = decoded.value
     if (identityText(credential) !== caller.client) throw new Forbidden('The key_material_request names another device.')
     if (targetUser !== user) throw new Forbidden('The key_material_request is for another user.')
-    return claimedOf(await this.ask(providerOf(roomId) ?? '', user, request))
+    requireBound(decoded.value, Date.now())
+    await this.client.introduce(caller.user, providerOf(user))
+    return claimedOf(await this.ask(caller, providerOf(roomId) ?? '', user, request))
   }
 
-  private async ask(hub: string, user: string, request: Uint8Array): Promise<Uint8Array> {
+  private async ask(caller: Caller, hub: string, user: string, request: Uint8Array): Promise<Uint8Array> {
     const own = { domain: this.config.DOMAIN }
     if (hub === own.domain) return this.answers.of(own, request)
-    const answer = await this.client.send({ peer: hub, endpoint: 'keyMaterial', argument: user, body: request })
+    const answer = await this.client.sendFor(caller.user, { peer: hub, endpoint: 'keyMaterial', argument: user, body: request })
     if (answer.kind === 'answered' && answer.status === 200) return answer.body
     const target = providerOf(user) ?? ''
     throw relayedKeyMaterialProblem(answer, { target, all: [own.domain, hub, target] }) ?? hubProblem(answer)

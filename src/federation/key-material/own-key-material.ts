@@ -12,6 +12,7 @@ import {
   type SignedKeyMaterialRequest,
 } from '../../protocol/mimi/key-material.js'
 import { Consents } from '../consent/consents.js'
+import { Disclosure } from '../disclosure/disclosure.js'
 import { providerOf } from '../inbound/peer.js'
 import { recordHandedOut } from '../joins/join-proofs.repository.js'
 
@@ -23,17 +24,21 @@ export class OwnKeyMaterial {
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
     private readonly claims: Claims,
     private readonly consents: Consents,
+    private readonly disclosure: Disclosure,
   ) {}
 
   /** @param requester the device that asks, which gets none of its own */
   async hand(request: SignedKeyMaterialRequest, requester: bigint): Promise<Uint8Array> {
-    if (!(await this.consents.allows(request.requestingUser, request.targetUser, request.roomId))) return refusal(request, 'no-consent')
+    const standing = await this.consents.standing(request.requestingUser, request.targetUser, request.roomId)
+    if (standing === 'refused') return this.refused(request)
     const wanted = wantedOf(request.cipherSuites, request.required)
-    const answer = await this.claims.hand(request.requestingUser, request.targetUser, wanted, requester).catch((error: unknown) => {
+    const claimer = { user: request.requestingUser, isStranger: standing === 'stranger' }
+    const answer = await this.claims.hand(claimer, request.targetUser, wanted, requester).catch((error: unknown) => {
       if (error instanceof NotFound) return undefined
       throw error
     })
-    if (!answer) return refusal(request, 'user-unknown')
+    if (!answer) return this.refused(request, 'user-unknown')
+    await this.disclosure.introduce(request.targetUser, providerOf(request.roomId), providerOf(request.requestingUser))
     if (providerOf(request.roomId) !== this.config.DOMAIN)
       await recordHandedOut(
         this.pool,
@@ -49,6 +54,12 @@ export class OwnKeyMaterial {
     }))
     const userStatus = without.length === 0 ? 'success' : given.length > 0 ? 'partial-success' : 'no-compatible-material'
     return encodeKeyMaterialResponse({ userStatus, user: request.targetUser, clients: [...given, ...without] })
+  }
+
+  /** Users of other providers get one answer, and so many a minute: with it nobody finds out who has an account here. */
+  private async refused(request: SignedKeyMaterialRequest, toOwn: KeyMaterialUserCode = 'no-consent'): Promise<Uint8Array> {
+    const isForeign = await this.disclosure.countRefusal(request.requestingUser)
+    return refusal(request, isForeign ? 'no-consent' : toOwn)
   }
 }
 

@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common'
 import type { HttpRequestMessage } from '../../protocol/http-signature/message.js'
 import { signRequest } from '../../protocol/http-signature/signed-request.js'
 import { MIMI_MEDIA_TYPE } from '../../protocol/mimi/common.js'
+import { draftRequestIn } from '../../protocol/mimi/microchat/key-material-request.js'
 import { DraftClient } from '../draft/draft-client.js'
 import { expand, PROFILES, type Endpoint } from '../identity/endpoints.js'
 import { ProviderKeys } from '../identity/provider-keys.js'
@@ -59,7 +60,10 @@ export class SignedClient {
   private async ask({ peer, endpoint, argument, body, signal }: PeerCall): Promise<PeerAnswer> {
     const dialect = await this.drafts.dialectOf(peer)
     if (dialect === 'none') return { kind: 'denied', detail: 'The settings here do not admit this provider.' }
-    if (dialect === 'draft') return this.drafts.send({ peer, endpoint, argument, body, signal })
+    if (dialect === 'draft') {
+      const drafted = endpoint === 'keyMaterial' ? draftRequestIn(body) : body
+      return this.drafts.send({ peer, endpoint, argument, body: drafted, signal })
+    }
     const directory = await this.directories.of(peer)
     if (!directory) return { kind: 'no-directory', detail: 'The provider has no directory that can be read.' }
     if (!directory.profiles.some((profile) => PROFILES.some((ours) => ours === profile)))

@@ -114,6 +114,7 @@ export async function noteDirectoryFailure(sql: Sql, domain: string, why: string
 export async function forgetKeys(sql: Sql, domain: string): Promise<void> {
   await sql.query({ text: 'DELETE FROM peer_key WHERE domain = $1', values: [domain] })
   await sql.query({ text: 'DELETE FROM peer_past_key WHERE domain = $1', values: [domain] })
+  await sql.query({ text: 'DELETE FROM token_issuer WHERE issuer = $1', values: [domain] })
   await sql.query({
     text: `UPDATE peer SET issued_at = NULL, fetched_at = NULL, endpoints = NULL, profiles = NULL, features = NULL, x509_authorities = '{}', alarm = NULL,
              expires_at = NULL, payload_hash = NULL, directory_failing_since = NULL, directory_error = NULL

@@ -128,6 +128,8 @@ export async function clearBackOff(sql: Sql, domain: string): Promise<void> {
 }
 
 export interface ListedPeer extends PeerRow {
+  /** Why its keys for send tokens are not believed. */
+  issuerRefusal: string | null
   lastError: string | null
   lastErrorAt: Date | null
   lastInboundAt: Date | null
@@ -139,8 +141,9 @@ export interface ListedPeer extends PeerRow {
 export async function listPeers(sql: Sql): Promise<ListedPeer[]> {
   const { rows } = await sql.query<ListedPeer>(
     `SELECT ${COLUMNS}, last_error AS "lastError", last_error_at AS "lastErrorAt", last_inbound_at AS "lastInboundAt",
-            ARRAY(SELECT not_after FROM peer_key AS k WHERE k.domain = peer.domain) AS "keyEnds"
-       FROM peer ORDER BY domain`,
+             ARRAY(SELECT not_after FROM peer_key AS k WHERE k.domain = peer.domain) AS "keyEnds",
+             (SELECT t.refusal FROM token_issuer t WHERE t.issuer = peer.domain) AS "issuerRefusal"
+        FROM peer ORDER BY domain`,
   )
   return rows
 }

@@ -131,7 +131,9 @@ const KeyPackages = {
     ),
   CLAIMS_PER_TARGET_PER_MINUTE: Count(1, 100_000)
     .default(120)
-    .describe('KeyPackage claims against one user and minute, no matter who claims.'),
+    .describe(
+      'KeyPackage claims against one user and minute by users of this server, and as many by those of each peer whom the user knows, and by its others.',
+    ),
 }
 
 const Groups = {

@@ -48,16 +48,19 @@ export function encodeKeyMaterialRequest(tbs: Uint8Array, signature: Uint8Array)
 
 /** `KeyMaterialRequest`, with the bytes that its signature covers; whether it verifies, the caller finds out. */
 export function decodeKeyMaterialRequest(bytes: Uint8Array): Decoded<SignedKeyMaterialRequest> {
-  return decodeWhole(bytes, (reader) => {
-    const start = reader.position
-    readProtocol(reader)
-    const [requestingUser, targetUser, roomId] = [readUri(reader), readUri(reader), readRoomUri(reader)]
-    const cipherSuites = readTypes(reader, MAX_SUITES)
-    const required = { extensions: readTypes(reader), proposals: readTypes(reader), credentials: readTypes(reader) }
-    const [signatureKey, credential] = [reader.opaque(), readCredential(reader)]
-    const tbs = reader.since(start)
-    return { requestingUser, targetUser, roomId, cipherSuites, required, signatureKey, credential, tbs, signature: reader.opaque() }
-  })
+  return decodeWhole(bytes, readKeyMaterialRequest)
+}
+
+/** `KeyMaterialRequest` within another body. @throws Malformed */
+export function readKeyMaterialRequest(reader: TlsReader): SignedKeyMaterialRequest {
+  const start = reader.position
+  readProtocol(reader)
+  const [requestingUser, targetUser, roomId] = [readUri(reader), readUri(reader), readRoomUri(reader)]
+  const cipherSuites = readTypes(reader, MAX_SUITES)
+  const required = { extensions: readTypes(reader), proposals: readTypes(reader), credentials: readTypes(reader) }
+  const [signatureKey, credential] = [reader.opaque(), readCredential(reader)]
+  const tbs = reader.since(start)
+  return { requestingUser, targetUser, roomId, cipherSuites, required, signatureKey, credential, tbs, signature: reader.opaque() }
 }
 
 function readTypes(reader: TlsReader, most = MAX_TYPES): number[] {

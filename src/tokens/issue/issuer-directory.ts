@@ -32,7 +32,7 @@ export const IssuerQuery = z.object({
 export type IssuerQuery = z.infer<typeof IssuerQuery>
 
 /** Relative: clients resolve it against the URL of the directory (RFC 9578 §4). */
-const REQUEST_URI = '/v1/tokens'
+export const REQUEST_URI = '/v1/tokens'
 
 /** This issuer's own directory: the same for every client, so that clients can compare it. */
 @Injectable()

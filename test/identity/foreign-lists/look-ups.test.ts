@@ -3,6 +3,7 @@ import { toBase64url } from '../../../src/platform/http/bytes.js'
 import { newName, type TestDevice, typeOf, type Answer } from '../../authentication/device-fixture.js'
 import { startFederation, type Federation, type Provider } from '../../support/federation.js'
 import { privateKey } from '../../support/mls/device-lists.js'
+import { introduced } from '../../support/introduced.js'
 import { ListedAccount, readList, seenList } from '../listed-account.js'
 import { DeviceOf, later } from './planted-lists.js'
 
@@ -23,6 +24,7 @@ async function people() {
   await alice.register()
   const bob = await ListedAccount.of(new DeviceOf(b))
   await bob.register()
+  await introduced(b, bob.phone.user, 'a.example')
   return { alice, bob }
 }
 

@@ -3,6 +3,7 @@ import { deleteAccount } from '../../../examples/client/account-end.js'
 import type { Client } from '../../../examples/client/client.js'
 import { extendList } from '../../../src/protocol/identity/list.js'
 import { eventually } from '../../support/eventually.js'
+import { introduced } from '../../support/introduced.js'
 import { useFederation } from '../../support/federated-world.js'
 import type { Provider } from '../../support/federation.js'
 import { seconds } from '../../support/mls/device-lists.js'
@@ -36,6 +37,7 @@ it('the list of who has the name after an erased user reads well at a hub with t
   const group = await alice.createGroup({ groupId: Buffer.from('next-holder') })
   await group.add(bob.user)
   await joined(bob, group.record.groupId)
+  await introduced(home, bob.user, reader.domain)
   const former = await identityOf(carol, bob.user)
   expect(await identityOf(alice, bob.user)).toEqual(former)
   expect([await countOf(hub, 'foreign_device_list'), await countOf(reader, 'foreign_device_list')]).toEqual([1, 0])
@@ -61,6 +63,7 @@ it('the list of who has the name after an erased user reads well at a hub with t
   )
   const next = await worlds()[0].unknown(bob.user.split('/').at(-1)!, 'phone')
   await next.device.register()
+  await introduced(home, bob.user, hub.domain, reader.domain)
   const first = await identityOf(alice, bob.user)
   expect(first).not.toEqual(former)
   for (const provider of [hub, reader]) later(provider, HOUR)

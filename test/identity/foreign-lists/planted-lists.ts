@@ -3,6 +3,7 @@ import { ListCopies } from '../../../src/federation/device-lists/list-copies.js'
 import { Metrics } from '../../../src/platform/observability/metrics.js'
 import { Http, newName, TestDevice } from '../../authentication/device-fixture.js'
 import type { Provider } from '../../support/federation.js'
+import { introduced } from '../../support/introduced.js'
 import { ListMaker, privateKey } from '../../support/mls/device-lists.js'
 
 /** A device of a provider's user, by plain HTTP. */
@@ -63,6 +64,7 @@ export class PlantedList {
     const { maker } = this
     const { pool } = this.provider
     await pool.query('INSERT INTO account (user_uri) VALUES ($1) ON CONFLICT DO NOTHING', [maker.user])
+    await introduced(this.provider, maker.user, 'a.example', 'b.example', 'c.example')
     await pool.query(
       `INSERT INTO device_list_entry (account_id, identity, number, bytes)
        SELECT a.id, $2, x.number, x.bytes FROM account a, unnest($3::bytea[]) WITH ORDINALITY AS x (bytes, number) WHERE a.user_uri = $1

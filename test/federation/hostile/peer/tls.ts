@@ -1,4 +1,4 @@
-import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
+import { generateKeyPairSync, randomBytes, sign, type KeyObject } from 'node:crypto'
 
 /** A length of RFC 9420 §2.1.2, in as few bytes as hold it. */
 function length(bytes: number): Buffer {
@@ -33,8 +33,16 @@ export function newClient(domain: string, user: string): HostileClient {
 
 export const rawKey = (key: KeyObject): Buffer => Buffer.from(String(key.export({ format: 'jwk' }).x), 'base64url')
 
-/** A `KeyMaterialRequest` (draft-ietf-mimi-protocol-06), signed by the client that asks. */
-export function keyMaterialRequest({ client, key }: HostileClient, target: string, room: string): Buffer {
+/** What a request says of itself; otherwise it is right. */
+export interface Bound {
+  readonly hub?: string
+  /** Milliseconds since 1970. */
+  readonly madeAt?: number
+  readonly nonce?: Buffer
+}
+
+/** An `ExtendedKeyMaterialRequest`, with that of draft-ietf-mimi-protocol-06 in it, signed by the client that asks. */
+export function keyMaterialRequest({ client, key }: HostileClient, target: string, room: string, bound: Bound = {}): Buffer {
   const [, domain = '', user = ''] = /^mimi:\/\/([^/]+)\/d\/([^/]+)\//.exec(client) ?? []
   const basic = Buffer.of(0, 1)
   const tbs = Buffer.concat([
@@ -50,6 +58,11 @@ export function keyMaterialRequest({ client, key }: HostileClient, target: strin
     basic,
     opaque(client),
   ])
-  const content = Buffer.concat([opaque('MLS 1.0 KeyMaterialRequestTBS'), opaque(tbs)])
-  return Buffer.concat([tbs, opaque(sign(null, content, key.privateKey))])
+  const signed = (label: string, content: Buffer) =>
+    Buffer.concat([content, opaque(sign(null, Buffer.concat([opaque(`MLS 1.0 ${label}`), opaque(content)]), key.privateKey))])
+  const time = Buffer.alloc(8)
+  time.writeBigUInt64BE(BigInt(bound.madeAt ?? Date.now()))
+  const hub = bound.hub ?? room.split('/')[2] ?? ''
+  const base = signed('KeyMaterialRequestTBS', tbs)
+  return signed('ExtendedKeyMaterialRequestTBS', Buffer.concat([base, opaque(hub), time, bound.nonce ?? randomBytes(16)]))
 }
