@@ -27,10 +27,9 @@ const MAY_WALK: Readonly<Record<string, { walks: string[]; why: string }>> = {
   'remains:groupsWithRemains': { walks: ['all of group_remains'], why: 'the same' },
   'device-news:deleteOldNews': { walks: ['all of device_news'], why: 'has the rows of fifteen minutes' },
   nonces: { walks: ['all of federation_nonce'], why: 'asks for one row of one partition' },
-  apart: {
-    walks: ['all of provider_refusal', 'all of provider_refusal, by its index'],
-    why: 'has a row for each two providers that refuse each other, of a day, and ten thousand at most; empty in the database of this test',
-  },
+  'apart:deleteOldRefusals': { walks: ['all of provider_refusal'], why: 'has ten thousand rows at most' },
+  'apart:forgetRefusal': { walks: ['all of provider_refusal'], why: 'the same, and none in the database of this test' },
+  'apart:refusalsAmong': { walks: ['all of provider_refusal'], why: 'the same' },
   'cursors:duePeers': {
     walks: ['all of groups', 'all of peer_cursor', 'all of peer_deletion', 'all of peer_erasure'],
     why: 'one worker, every SWEEP_INTERVAL; whether a group is due shows only with its head',

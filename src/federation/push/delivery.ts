@@ -103,7 +103,10 @@ export class Delivery {
     const { batch, stops } = outgoing
     const { through, refusal } = await this.drafts.push(domain, batch, signal)
     const taken = Number(through - batch.firstSeq) + 1
-    if (taken > 0) batchPushed(this.events, taken)
+    if (taken > 0) {
+      batchPushed(this.events, taken)
+      this.takenAt.set(domain, performance.now())
+    }
     if (taken > 0 || !refusal) await advanceCursor(this.pool, { domain, gid }, through, batch.incarnation, refusal ? null : stops)
     return refusal ? this.refused(domain, gid, refusal) : { kind: 'moved' }
   }

@@ -73,8 +73,13 @@ function lane(groups: number, cannotTake: (gid: bigint) => boolean) {
     return { kind: 'answered', status: 200, body, retryAfter: undefined, problem: undefined }
   }
   const events = { record: () => undefined }
-  const noDraft = { speaksDraft: async () => false }
-  const delivery = new Delivery({ query } as never, { next } as never, { send } as never, events as never, noDraft as never)
+  const delivery = new Delivery(
+    { query } as never,
+    { next } as never,
+    { send } as never,
+    events as never,
+    { speaksDraft: async () => false } as never,
+  )
   const level = { deliver: async () => ({ kind: 'level' }) } as never
   const one = new PeerLane({ query } as never, delivery, level, level)
   /** As Circuits notes it. */
