@@ -24,9 +24,13 @@ import { forgetDeletedUnknown } from './follower/replica/deletion.repository.js'
 import { DeleteRoomController } from './follower/replica/delete-room.controller.js'
 import { Joins } from './follower/replica/joins.js'
 import { NotifyController } from './follower/replica/notify.controller.js'
-import { SignedHeads } from './evidence/signed-heads.js'
 import { HubNotifier, RevokedMembers } from './follower/revoked-members.js'
 import { Pull } from './follower/replica/pull.js'
+import { forgetEvidence } from './evidence/evidence.repository.js'
+import { forgetDirectories } from './evidence/kept-directories.repository.js'
+import { forgetHeads } from './evidence/kept-heads.repository.js'
+import { SignedHeads } from './evidence/signed-heads.js'
+import { forgetIncarnations } from './follower/replica/incarnations.repository.js'
 import { RemoteHub } from './follower/remote-hub.js'
 import { Replicas } from './follower/replica/replicas.js'
 import { ForeignDevices } from './hub/foreign-devices.js'
@@ -85,6 +89,13 @@ const purge = purgeJob({
   name: 'federation.purge_v1',
   everyMs: 60_000,
   deletions: [deleteExpiredResults, forgetDeletedUnknown],
+  needed: ({ FEDERATION }) => FEDERATION !== 'off',
+})
+
+const purgeEvidence = purgeJob({
+  name: 'federation.purge_evidence_v1',
+  everyMs: 3_600_000,
+  deletions: [forgetEvidence, forgetHeads, forgetIncarnations, forgetDirectories],
   needed: ({ FEDERATION }) => FEDERATION !== 'off',
 })
 
@@ -164,7 +175,7 @@ const sealedSender = [RemoteIssuers, GatewayKeys, SealedGateway, SealedRelay]
     SealedPeerController,
     SealedRelayController,
   ],
-  providers: [purge, dropUnwanted, ...speaking, ...asHub, ...asFollower, ...betweenUsers, ...sealedSender],
+  providers: [purge, purgeEvidence, dropUnwanted, ...speaking, ...asHub, ...asFollower, ...betweenUsers, ...sealedSender],
   exports: [
     PeerGuard,
     RequestSignatures,

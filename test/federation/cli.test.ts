@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { runCli } from '../../src/app/cli/run-cli.js'
 import { listPeers, noteClock, noteFailure, raiseAlarm, storeDirectory } from '../../src/federation/peers/peers.repository.js'
 import { soundSettings, examined } from '../doctor/doctor-fixture.js'
+import { keepEvidence } from '../../src/federation/evidence/evidence.repository.js'
 import { pendingDeletions, postponeDeletion } from '../../src/federation/push/deletions.repository.js'
 import { useTestDatabase } from '../support/database.js'
 
@@ -32,6 +33,18 @@ async function run(command: string, more: Record<string, string> = {}): Promise<
   }
 }
 
+const FINDING = {
+  hub: 'b.example',
+  kind: 'two-histories',
+  groupId: Buffer.from('group'),
+  roomId: 'mimi://b.example/r/club',
+  incarnation: 1,
+  seq: 4n,
+  why: 'it has signed another history, which differs at seq 4',
+  document: undefined,
+  stops: true,
+} as const
+
 const peer = async (domain = 'b.example') => (await listPeers(database.pool)).find((one) => one.domain === domain)
 const keysOf = async () => (await database.pool.query("SELECT 1 FROM peer_key WHERE domain = 'b.example'")).rowCount
 
@@ -53,7 +66,7 @@ async function stop(groupId: string, why: string): Promise<void> {
   )
 }
 
-beforeEach(() => database.pool.query('TRUNCATE peer, peer_key, peer_cursor, peer_deletion, provider_key, equivocation, groups CASCADE'))
+beforeEach(() => database.pool.query('TRUNCATE peer, peer_key, peer_cursor, peer_deletion, provider_key, evidence, groups CASCADE'))
 
 describe('peers list', () => {
   it('says when nobody is known', async () => {
@@ -209,14 +222,11 @@ describe('the doctor', () => {
     await know()
     await raiseAlarm(database.pool, 'b.example', 'it has expired')
     await stop('one', 'Other')
-    await database.pool.query(
-      `INSERT INTO equivocation (group_id, incarnation, seq, kept_chain, other_chain, other_signature, other_key_id)
-       VALUES ('\\x00', 1, 1, '\\x00', '\\x01', '\\x00', 'k')`,
-    )
+    await keepEvidence(database.pool, FINDING)
     const findings = await of({ FEDERATION: 'open' })
     expect(findings.slice(1)).toEqual([
       expect.stringMatching(/^problem: A provider shows a directory that is not believed/),
-      expect.stringMatching(/^problem: A hub has shown two histories of a group, at 1 entries/),
+      expect.stringMatching(/^problem: 1 group is followed no further/),
       expect.stringMatching(/^problem: A group is stopped/),
     ])
     expect(findings.join()).not.toContain('b.example')

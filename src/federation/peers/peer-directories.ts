@@ -12,6 +12,7 @@ import { PeerConnections } from '../outbound/peer-http.js'
 import { FirstLooks, type Asker } from './first-looks.js'
 import { reasonForDistrust } from './judge-directory.js'
 import { peerAlarmed, peerFirstSeen, peerKeysChanged } from '../federation.events.js'
+import { directoryToKeep, keepDirectory } from '../evidence/kept-directories.repository.js'
 import { findPeer, findPeerKeys, raiseAlarm, storeDirectory } from './peers.repository.js'
 
 /** How long a node uses its own copy, and all nodes that in the database. */
@@ -133,8 +134,9 @@ export class PeerDirectories {
       peerAlarmed(this.events, doubt)
       return raiseAlarm(this.pool, domain, doubt)
     }
-    await transaction(this.pool, (sql) =>
-      storeDirectory(sql, {
+    const kept = await transaction(this.pool, async (sql) => {
+      if (!(await keepDirectory(sql, directoryToKeep(fetched.key_directory, directory)))) return false
+      await storeDirectory(sql, {
         domain,
         endpoints: endpointsOf(fetched),
         profiles: directory.profiles,
@@ -146,8 +148,10 @@ export class PeerDirectories {
           notBefore: new Date(nbf * 1000),
           notAfter: exp === undefined ? null : new Date(exp * 1000),
         })),
-      }),
-    )
+      })
+      return true
+    })
+    if (!kept) return raiseAlarm(this.pool, domain, 'its keys change too often')
     if (pinned.length === 0) peerFirstSeen(this.events)
     else if (directory.keys.some(({ kid }) => !keys.some(({ keyId }) => keyId === kid))) peerKeysChanged(this.events)
   }
