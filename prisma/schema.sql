@@ -200,19 +200,23 @@ CREATE TABLE device_news (
 );
 CREATE INDEX device_news_by_xid ON device_news USING btree (xid);
 
-CREATE TABLE equivocation (
+CREATE TABLE evidence (
+  id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+  hub text NOT NULL,
+  kind text NOT NULL,
   group_id bytea NOT NULL,
+  room_id text NOT NULL,
   incarnation integer NOT NULL,
   seq bigint NOT NULL,
-  kept_chain bytea NOT NULL,
-  kept_signature bytea,
-  kept_key_id text,
-  other_chain bytea NOT NULL,
-  other_signature bytea NOT NULL,
-  other_key_id text NOT NULL,
-  detected_at timestamp with time zone DEFAULT now() NOT NULL,
-  CONSTRAINT equivocation_pkey PRIMARY KEY (group_id, incarnation, seq, other_chain)
+  why text NOT NULL,
+  document text,
+  stops boolean NOT NULL,
+  found_at timestamp with time zone DEFAULT now() NOT NULL,
+  closed_at timestamp with time zone,
+  CONSTRAINT evidence_pkey PRIMARY KEY (id),
+  CONSTRAINT evidence_kind_check CHECK ((kind = ANY (ARRAY['two-histories'::text, 'new-incarnation'::text, 'two-rooms'::text, 'two-modes'::text])))
 );
+CREATE UNIQUE INDEX evidence_open ON evidence USING btree (hub, group_id, kind, incarnation, seq) WHERE (closed_at IS NULL);
 
 CREATE TABLE external_sender_key (
   scheme integer NOT NULL,
@@ -248,15 +252,16 @@ CREATE TABLE followed_group (
   hub text NOT NULL,
   room_id text NOT NULL,
   gid bigint,
-  head_signature bytea,
-  head_key_id text,
   stopped text,
   first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
   deleted_entries bigint,
   deleted_at timestamp with time zone,
+  head text,
+  head_directory bytea,
+  accepted_incarnation integer,
   CONSTRAINT followed_group_pkey PRIMARY KEY (group_id),
   CONSTRAINT followed_group_gid_key UNIQUE (gid),
-  CONSTRAINT followed_group_stopped_check CHECK ((stopped = 'equivocation'::text))
+  CONSTRAINT followed_group_stopped_check CHECK ((stopped = ANY (ARRAY['equivocation'::text, 'rewritten'::text]))) NOT VALID
 );
 CREATE INDEX followed_group_by_hub ON followed_group USING btree (hub);
 
@@ -427,6 +432,17 @@ CREATE TABLE inbox (
 CREATE INDEX inbox_by_group ON inbox USING btree (gid, seq, device_id) WHERE (gid IS NOT NULL);
 CREATE TRIGGER keep_blocked_out BEFORE INSERT ON inbox FOR EACH ROW WHEN ((new.gid IS NOT NULL)) EXECUTE FUNCTION keep_blocked_out();
 
+CREATE TABLE incarnation_begun (
+  gid bigint NOT NULL,
+  incarnation integer NOT NULL,
+  hub text NOT NULL,
+  kept_seq bigint NOT NULL,
+  vanished bigint NOT NULL,
+  at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT incarnation_begun_pkey PRIMARY KEY (gid, incarnation)
+);
+CREATE INDEX incarnation_begun_by_hub ON incarnation_begun USING btree (hub, at);
+
 CREATE TABLE incarnation_start (
   gid bigint NOT NULL,
   incarnation integer NOT NULL,
@@ -455,6 +471,28 @@ CREATE TABLE issuer_key (
   redeems_until timestamp with time zone NOT NULL,
   CONSTRAINT issuer_key_pkey PRIMARY KEY (id),
   CONSTRAINT issuer_key_key_id_key UNIQUE (key_id)
+);
+
+CREATE TABLE kept_directory (
+  domain text NOT NULL,
+  hash bytea NOT NULL,
+  keys text[] NOT NULL,
+  key_ids text[] NOT NULL,
+  changed boolean NOT NULL,
+  issued_at timestamp with time zone NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  document text NOT NULL,
+  kept_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT kept_directory_pkey PRIMARY KEY (domain, hash)
+);
+
+CREATE TABLE kept_head (
+  gid bigint NOT NULL,
+  incarnation integer NOT NULL,
+  seq bigint NOT NULL,
+  head text NOT NULL,
+  directory bytea,
+  CONSTRAINT kept_head_pkey PRIMARY KEY (gid, incarnation, seq)
 );
 
 CREATE TABLE key_package (
@@ -607,6 +645,7 @@ CREATE TABLE peer_deletion (
   failures integer DEFAULT 0 NOT NULL,
   retry_at timestamp with time zone,
   last_error text,
+  receipt_directory bytea,
   CONSTRAINT peer_deletion_pkey PRIMARY KEY (domain, group_id)
 );
 
@@ -621,6 +660,7 @@ CREATE TABLE peer_erasure (
   failures integer DEFAULT 0 NOT NULL,
   retry_at timestamp with time zone,
   last_error text,
+  receipt_directory bytea,
   CONSTRAINT peer_erasure_pkey PRIMARY KEY (domain, erasure_id)
 );
 CREATE INDEX peer_erasure_by_account ON peer_erasure USING btree (account_id);
@@ -784,6 +824,16 @@ CREATE TABLE user_block (
   CONSTRAINT user_block_pkey PRIMARY KEY (blocker, blocked)
 );
 CREATE INDEX user_block_by_blocked ON user_block USING btree (blocked);
+
+CREATE TABLE vanished_entry (
+  gid bigint NOT NULL,
+  incarnation integer NOT NULL,
+  seq bigint NOT NULL,
+  kind text NOT NULL,
+  epoch bigint NOT NULL,
+  hash bytea NOT NULL,
+  CONSTRAINT vanished_entry_pkey PRIMARY KEY (gid, incarnation, seq)
+);
 
 CREATE TABLE welcome (
   gid bigint NOT NULL,

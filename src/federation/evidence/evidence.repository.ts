@@ -1,7 +1,7 @@
 import type { Sql } from '../../platform/postgres/sql.js'
 import type { EvidenceKind } from '../../protocol/evidence/document.js'
 
-/** Files about one hub take no more than this: more of them would prove nothing more. */
+/** Open files about one hub take no more than this: more of them would prove nothing more. */
 const MOST_BYTES = 64 * 1024 * 1024
 
 /** What was found about a hub. */
@@ -26,7 +26,7 @@ export async function keepEvidence(sql: Sql, found: Finding): Promise<void> {
   await sql.query({
     text: `INSERT INTO evidence (hub, kind, group_id, room_id, incarnation, seq, why, stops, document)
            SELECT $1, $2, $3, $4, $5, $6, $7, $8,
-                  CASE WHEN (SELECT coalesce(sum(octet_length(e.document)), 0) FROM evidence e WHERE e.hub = $1) < $10 THEN $9 END
+                  CASE WHEN (SELECT coalesce(sum(octet_length(e.document)), 0) FROM evidence e WHERE e.hub = $1 AND e.closed_at IS NULL) < $10 THEN $9 END
            ON CONFLICT DO NOTHING`,
     values: [
       found.hub,

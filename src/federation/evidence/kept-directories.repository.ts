@@ -11,18 +11,6 @@ export interface DirectoryToKeep {
   readonly expiresAt: Date
 }
 
-interface SignedContent {
-  readonly domain: string
-  readonly issued_at: number
-  readonly expires_at: number
-  readonly keys: readonly { readonly kid: string; readonly x: string }[]
-}
-
-/** @param signed the JWS @param content of its payload */
-export function directoryToKeep(signed: object, { domain, keys, issued_at, expires_at }: SignedContent): DirectoryToKeep {
-  return { domain, signed, keys, issuedAt: new Date(issued_at * 1000), expiresAt: new Date(expires_at * 1000) }
-}
-
 /** So often in a day may a provider change its keys: each change is kept, or what was signed before could not be proven any more. */
 const MOST_CHANGES = 100
 

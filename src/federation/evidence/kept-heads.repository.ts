@@ -19,17 +19,26 @@ export interface KeptHead extends CheckedHead {
 export async function keepHead(sql: Sql, gid: bigint, head: CheckedHead, begins: boolean): Promise<void> {
   const last = await latestHead(sql, gid)
   const passes = last && last.statement.seq / CHECKPOINT !== head.statement.seq / CHECKPOINT
-  if (last && (begins || passes))
-    await sql.query({
-      name: 'keep_former_head',
-      text: `INSERT INTO kept_head (gid, incarnation, seq, head, directory) SELECT $1, $2, $3, f.head, f.head_directory
-               FROM followed_group f WHERE f.gid = $1 ON CONFLICT DO NOTHING`,
-      values: [gid, last.statement.incarnation, last.statement.seq],
-    })
+  if (last && (begins || passes)) await keepFormerHead(sql, gid, last.statement)
+  await replaceHead(sql, gid, writeHead(head), await directoryOfKey(sql, head.statement.hub, head.keyId))
+}
+
+/** The latest head of a replica. @param head written by `writeHead` @param directory hash of the one that names its key */
+export async function replaceHead(sql: Sql, gid: bigint, head: string, directory: Uint8Array | null): Promise<void> {
   await sql.query({
-    name: 'keep_head',
+    name: 'replace_head',
     text: 'UPDATE followed_group SET head = $2, head_directory = $3 WHERE gid = $1',
-    values: [gid, writeHead(head), await directoryOfKey(sql, head.statement.hub, head.keyId)],
+    values: [gid, head, directory],
+  })
+}
+
+/** Keeps the latest head beside the one that is about to take its place. */
+export async function keepFormerHead(sql: Sql, gid: bigint, { incarnation, seq }: { incarnation: number; seq: bigint }): Promise<void> {
+  await sql.query({
+    name: 'keep_former_head',
+    text: `INSERT INTO kept_head (gid, incarnation, seq, head, directory) SELECT $1, $2, $3, f.head, f.head_directory
+             FROM followed_group f WHERE f.gid = $1 AND f.head IS NOT NULL ON CONFLICT DO NOTHING`,
+    values: [gid, incarnation, seq],
   })
 }
 
@@ -71,5 +80,9 @@ export async function linksOf(sql: Sql, gid: bigint, fromSeq: bigint, toSeq: big
 
 /** Deletes heads of groups that are gone, and of entries that are retired. */
 export async function forgetHeads(sql: Sql): Promise<void> {
-  await sql.query(`DELETE FROM kept_head k USING groups g WHERE g.gid = k.gid AND (g.deleted_at IS NOT NULL OR k.seq < g.floor_seq)`)
+  // By its group's row, and not all groups at once.
+  await sql.query(
+    `DELETE FROM kept_head k
+      WHERE EXISTS (SELECT FROM (SELECT g.deleted_at, g.floor_seq FROM groups g WHERE g.gid = k.gid OFFSET 0) x WHERE x.deleted_at IS NOT NULL OR k.seq < x.floor_seq)`,
+  )
 }

@@ -12,7 +12,8 @@ import { PeerConnections } from '../outbound/peer-http.js'
 import { FirstLooks, type Asker } from './first-looks.js'
 import { reasonForDistrust } from './judge-directory.js'
 import { peerAlarmed, peerFirstSeen, peerKeysChanged } from '../federation.events.js'
-import { directoryToKeep, keepDirectory } from '../evidence/kept-directories.repository.js'
+import { directoryToKeep } from '../evidence/directory-to-keep.js'
+import { keepDirectory } from '../evidence/kept-directories.repository.js'
 import { findPeer, findPeerKeys, raiseAlarm, storeDirectory } from './peers.repository.js'
 
 /** How long a node uses its own copy, and all nodes that in the database. */

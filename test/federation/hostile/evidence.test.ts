@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { describe, expect, it } from '@jest/globals'
 import { closeEvidence } from '../../../src/federation/evidence/evidence.repository.js'
 import { ProviderKeys } from '../../../src/federation/identity/provider-keys.js'
@@ -178,6 +179,17 @@ describe('a history that is rewritten by new incarnations', () => {
     )
     expect(rows.map(({ seq }) => Number(seq))).toEqual(Array.from({ length: Number(gone) }, (_, index) => 3 + index))
     await bob.until('the news', () => bob.notices.some(({ kind }) => kind === 'resync'))
+    const told = await bob.device.http.get<{ incarnation: number; entries: { seq: number; hash: Uint8Array }[] }>(
+      `/v1/groups/${Buffer.from(groupId).toString('base64url')}/log/vanished?limit=2`,
+    )
+    const hashes = after(2n).entries.map(({ message }) => createHash('sha256').update(message).digest('hex'))
+    expect(told.incarnation).toBe(1_000)
+    expect(told.entries.map(({ seq, hash }) => [seq, Buffer.from(hash).toString('hex')])).toEqual([
+      [3, hashes[0]],
+      [4, hashes[1]],
+    ])
+    await bob.until('the list', () => bob.vanished.length > 0)
+    expect(bob.vanished.map(({ hash }) => Buffer.from(hash).toString('hex'))).toEqual(hashes)
 
     const said: (string | undefined)[] = []
     for (let number = 1_001; number < 1_100; number++)

@@ -90,9 +90,11 @@ export async function noteIncarnation(sql: Sql, { gid, hub, incarnation, keptSeq
 
 /** Deletes what is known of entries that went with a new incarnation 30 days ago, and of groups that are gone. */
 export async function forgetIncarnations(sql: Sql): Promise<void> {
-  const past = "b.at < now() - interval '30 days' OR EXISTS (SELECT FROM groups g WHERE g.gid = b.gid AND g.deleted_at IS NOT NULL)"
+  const past = `b.at < now() - interval '30 days'
+    OR EXISTS (SELECT FROM (SELECT g.deleted_at FROM groups g WHERE g.gid = b.gid OFFSET 0) x WHERE x.deleted_at IS NOT NULL)`
   await sql.query(
-    `DELETE FROM vanished_entry v USING incarnation_begun b WHERE b.gid = v.gid AND b.incarnation = v.incarnation AND (${past})`,
+    `DELETE FROM vanished_entry v USING (SELECT b.gid, b.incarnation FROM incarnation_begun b WHERE ${past} OFFSET 0) p
+      WHERE p.gid = v.gid AND p.incarnation = v.incarnation`,
   )
   await sql.query(`DELETE FROM incarnation_begun b WHERE ${past}`)
 }

@@ -22,7 +22,7 @@ export function seededKey(keyId: string, seed: Uint8Array): SeededKey {
 
 export interface SignedDirectory {
   readonly payload: string
-  readonly signatures: readonly { readonly protected: string; readonly signature: string }[]
+  readonly signatures: { readonly protected: string; readonly signature: string }[]
 }
 
 /** A key directory that names `keys`, signed by them and by `also`. */
