@@ -612,6 +612,11 @@ CREATE TABLE peer (
   x509_authorities bytea[] DEFAULT '{}'::bytea[] NOT NULL,
   device_list_bytes bigint DEFAULT 0 NOT NULL,
   clock_offset integer,
+  expires_at timestamp with time zone,
+  payload_hash bytea,
+  features text[],
+  directory_failing_since timestamp with time zone,
+  directory_error text,
   CONSTRAINT peer_pkey PRIMARY KEY (domain),
   CONSTRAINT peer_policy_check CHECK ((policy = ANY (ARRAY['allow'::text, 'deny'::text])))
 );
@@ -675,6 +680,15 @@ CREATE TABLE peer_key (
   CONSTRAINT peer_key_domain_fkey FOREIGN KEY (domain) REFERENCES peer(domain) ON DELETE CASCADE
 );
 
+CREATE TABLE peer_past_key (
+  domain text NOT NULL,
+  key_id text NOT NULL,
+  public_key bytea NOT NULL,
+  gone_at timestamp with time zone NOT NULL,
+  CONSTRAINT peer_past_key_pkey PRIMARY KEY (domain, key_id),
+  CONSTRAINT peer_past_key_domain_fkey FOREIGN KEY (domain) REFERENCES peer(domain) ON DELETE CASCADE
+);
+
 CREATE TABLE pending_list_change (
   account_id bigint NOT NULL,
   number integer NOT NULL,
@@ -697,6 +711,15 @@ CREATE TABLE pending_removal (
   told boolean DEFAULT false NOT NULL,
   CONSTRAINT pending_removal_pkey PRIMARY KEY (gid, device_id),
   CONSTRAINT pending_removal_reason_check CHECK ((reason = ANY (ARRAY['leave'::text, 'revoke'::text])))
+);
+
+CREATE TABLE provider_directory (
+  only_one boolean DEFAULT true NOT NULL,
+  content_hash bytea NOT NULL,
+  issued_at timestamp with time zone NOT NULL,
+  signed jsonb NOT NULL,
+  CONSTRAINT provider_directory_pkey PRIMARY KEY (only_one),
+  CONSTRAINT provider_directory_only_one CHECK (only_one)
 );
 
 CREATE TABLE provider_key (

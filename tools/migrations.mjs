@@ -10,7 +10,11 @@ import { pathToFileURL } from 'node:url'
 const LAST_BEFORE = '20261130030400_identities'
 
 /** Tables with a row for each peer, key or setting, which are rewritten in no time. */
-const SMALL = new Set('peer peer_key provider_key external_sender_key token_signing_key issuer_key deployment function_file'.split(' '))
+const SMALL = new Set(
+  'peer peer_key peer_past_key provider_key provider_directory external_sender_key token_signing_key issuer_key deployment function_file'.split(
+    ' ',
+  ),
+)
 
 const ELSEWHERE = 'in a migration of its own: CREATE INDEX CONCURRENTLY IF NOT EXISTS'
 /** What of an ALTER TABLE holds the table while all rows are read or written. */

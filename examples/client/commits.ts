@@ -24,6 +24,9 @@ export interface Member {
   leafIndex: number
 }
 
+/** What a Commit should do, asked again for each attempt; `undefined` when there is nothing left to do. */
+export type Intent = (members: Member[]) => Proposal[] | undefined
+
 export function members(state: ClientState): Member[] {
   return state.ratchetTree.flatMap((node, index) =>
     node?.nodeType === 'leaf' ? [{ client: clientOfCredential(node.leaf.credential), leafIndex: index / 2 }] : [],

@@ -1,6 +1,6 @@
 import { createProposal, encodeMlsMessage, type Proposal } from 'ts-mls'
 import { decodeKeyPackageMessage } from './mls/key-package-message.js'
-import { buildCommit, members, pendingRemovals, type Member } from './commits.js'
+import { buildCommit, members, pendingRemovals, type Intent } from './commits.js'
 import type { Device } from './device.js'
 import { encryptText, mergePending, type Entry, type LogPage } from './entries.js'
 import { ServerProblem } from './http.js'
@@ -20,10 +20,9 @@ export interface Accepted {
   epoch: number
   incarnation: number
   chain: Uint8Array
+  /** Where the log that the own provider shows ends, if that is before `seq`. */
+  readable_seq?: number
 }
-
-/** What a Commit should do, asked again for each attempt; `undefined` when there is nothing left to do. */
-type Intent = (members: Member[]) => Proposal[] | undefined
 
 const ATTEMPTS = 100
 
@@ -175,6 +174,8 @@ export class Group {
 
   async #commitOnce(intent: Intent): Promise<'done' | 'lost'> {
     const { record } = this
+    // One whose outcome is not known: its place in the log counts, whatever is wanted now.
+    if (record.pending) await this.#submit(record.pending)
     if (record.standing !== 'member') throw new Error(`Not a member any more: ${record.standing}`)
     if (pendingRemovals(record.state).has(record.state.privatePath.leafIndex)) throw new Error('On the way out: cannot commit')
     const proposals = intent(members(record.state))
@@ -227,7 +228,7 @@ export class Group {
 
   /** Takes entries from a stream, a poll or a reply. */
   receive(entries: readonly Entry[]): Promise<void> {
-    return this.inTurn(() => this.#log.apply(entries))
+    return this.inTurn(() => this.#log.take(entries))
   }
 
   /** Reads the log past the cursor, page by page. */

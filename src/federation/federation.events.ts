@@ -9,6 +9,9 @@ export const peerFirstSeen = (events: Events): void => events.record('peer.first
 
 export const peerAlarmed = (events: Events, why: string): void => events.record('peer.alarmed', { why })
 
+/** A peer's directory cannot be fetched, and what is known of it ends within days. */
+export const peerDirectoryEnding = (events: Events): void => events.record('peer.directory_ending')
+
 export const peerKeysChanged = (events: Events): void => events.record('peer.keys_changed')
 
 /** @param ahead by how many seconds, negative where it is behind */

@@ -25,6 +25,7 @@ import { DeleteRoomController } from './follower/replica/delete-room.controller.
 import { Joins } from './follower/replica/joins.js'
 import { NotifyController } from './follower/replica/notify.controller.js'
 import { HubNotifier, RevokedMembers } from './follower/revoked-members.js'
+import { ARRIVAL_TIMES, Arrivals, USUAL_ARRIVAL_TIMES } from './follower/arrival/arrivals.js'
 import { Pull } from './follower/replica/pull.js'
 import { forgetEvidence } from './evidence/evidence.repository.js'
 import { forgetDirectories } from './evidence/kept-directories.repository.js'
@@ -50,6 +51,7 @@ import {
 import { IdentifierQueries } from './identifier-query/identifier-queries.js'
 import { MimiDirectoryController } from './identity/mimi-directory.controller.js'
 import { OwnUrl } from './identity/own-url.js'
+import { OwnDirectory } from './identity/own-directory.js'
 import { ProviderKeys } from './identity/provider-keys.js'
 import { ChargesAsker } from './inbound/charges-asker.js'
 import { InboundGate } from './inbound/inbound-gate.js'
@@ -69,6 +71,8 @@ import { PeerConnections } from './outbound/peer-http.js'
 import { PeerAuthorities } from './peers/peer-authorities.js'
 import { FirstLooks } from './peers/first-looks.js'
 import { PeerPolicy } from './peers/peer-policy.js'
+import { DirectoryFetches } from './peers/directory-fetches.js'
+import { DirectoryTimes } from './peers/directory-times.js'
 import { PeerDirectories } from './peers/peer-directories.js'
 import { Batches } from './push/batches.js'
 import { Runs } from './push/runs.js'
@@ -103,8 +107,11 @@ const purgeEvidence = purgeJob({
 const speaking = [
   OwnUrl,
   ProviderKeys,
+  OwnDirectory,
   PeerConnections,
   FirstLooks,
+  DirectoryTimes,
+  DirectoryFetches,
   PeerDirectories,
   PeerAuthorities,
   PeerPolicy,
@@ -141,7 +148,17 @@ const asHub = [
   PushTrigger,
 ]
 /** Groups at home elsewhere with members here. */
-const asFollower = [SignedHeads, Pull, HubNotifier, RevokedMembers, RemoteHub, Joins, Replicas]
+const asFollower = [
+  SignedHeads,
+  Pull,
+  Arrivals,
+  { provide: ARRIVAL_TIMES, useValue: USUAL_ARRIVAL_TIMES },
+  HubNotifier,
+  RevokedMembers,
+  RemoteHub,
+  Joins,
+  Replicas,
+]
 /** Providers of what users of different providers do outside of groups. */
 const betweenUsers = [ForeignUserRecords, ListCopies, ForeignDeviceLists, Consents, IdentifierQueries, AbuseReports]
 

@@ -15,6 +15,10 @@ export const Accepted = z
     epoch: Epoch,
     incarnation: z.int(),
     chain: Hash,
+    readable_seq: Seq.optional().meta({
+      description:
+        'Where the log that this provider shows ends now, if that is before `seq`: the group is at home at another provider, and the entry has not come from there yet',
+    }),
   })
   .meta({ id: 'Accepted', description: 'epoch is the epoch of the group after the entry' })
 export type Accepted = z.infer<typeof Accepted>

@@ -1,16 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { signKeyDirectory } from '../../src/federation/identity/directory-document.js'
-import { PROFILES } from '../../src/federation/identity/endpoints.js'
-import { ProviderKeys, type ProviderKey } from '../../src/federation/identity/provider-keys.js'
 import { PeerPolicy } from '../../src/federation/peers/peer-policy.js'
-import { forgetKeys, setPolicy } from '../../src/federation/peers/peers.repository.js'
+import { forgetKeys } from '../../src/federation/peers/peer-directories.repository.js'
+import { setPolicy } from '../../src/federation/peers/peers.repository.js'
 import type { Config } from '../../src/platform/config/config.js'
 import type { SigningKey } from '../../src/protocol/http-signature/profile.js'
 import { providersOfNodes, type ProviderOfNodes } from '../support/nodes.js'
 import { askAs, query, signerOf } from '../support/peer-requests.js'
 import type { TestServer } from '../support/server.js'
-
-const DIRECTORY = '/.well-known/mimi-protocol-directory'
+import { showDirectory } from '../support/shown-directory.js'
 
 let [a, b] = [] as unknown as [ProviderOfNodes, ProviderOfNodes]
 let ours: TestServer
@@ -24,24 +21,10 @@ afterAll(() => Promise.all([a.close(), b.close()]))
 const ask = async (node: TestServer, key: Partial<SigningKey> = {}, argument = 'room') =>
   askAs({ ...(await signerOf(ours)), ...key }, b, node, argument)
 
-interface Shown {
-  keys?: readonly ProviderKey[]
-  domain?: string
-  profiles?: readonly string[]
-  now?: Date
-}
-
-/** What stands at a's domain from now on, in the place of its own directory. */
-async function show({ keys, domain = a.domain, profiles = PROFILES, now = new Date() }: Shown): Promise<void> {
-  const key_directory = await signKeyDirectory(keys ?? (await ours.app.get(ProviderKeys).published()), { domain, profiles, now })
-  const honest = (await (await fetch(ours.url + DIRECTORY)).json()) as object
-  a.proxy.fault = { status: 200, body: JSON.stringify({ ...honest, key_directory }) }
-}
-
 describe('a provider that speaks none of our profiles', () => {
   it('gets a signed answer that says so, and is not asked', async () => {
     await forgetKeys(b.database.pool, a.domain)
-    await show({ profiles: ['mimi-draft-99'] })
+    await showDirectory(a, ours, { profiles: ['mimi-draft-99'] })
     const peer = await b.node()
     expect(await ask(peer)).toEqual({ status: 403, type: 'profile-unsupported', signed: true })
     const seen = a.proxy.seen.length
@@ -88,6 +71,6 @@ describe('who is admitted', () => {
     const alone = await b.node({ FEDERATION: 'off' })
     expect(await query(alone, a.domain)).toMatchObject({ kind: 'denied' })
     expect(await ask(alone)).toMatchObject({ status: 404, signed: false })
-    expect((await fetch(alone.url + DIRECTORY)).status).toBe(404)
+    expect((await fetch(`${alone.url}/.well-known/mimi-protocol-directory`)).status).toBe(404)
   })
 })

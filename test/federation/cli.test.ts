@@ -2,13 +2,20 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
-import { runCli } from '../../src/app/cli/run-cli.js'
-import { listPeers, noteClock, noteFailure, raiseAlarm, storeDirectory } from '../../src/federation/peers/peers.repository.js'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import {
+  lockPeer,
+  noteDirectoryFailure,
+  raiseAlarm,
+  storeDirectory,
+  type PeerDirectoryContent,
+} from '../../src/federation/peers/peer-directories.repository.js'
+import { listPeers, noteClock, noteFailure } from '../../src/federation/peers/peers.repository.js'
 import { soundSettings, examined } from '../doctor/doctor-fixture.js'
 import { keepEvidence } from '../../src/federation/evidence/evidence.repository.js'
 import { pendingDeletions, postponeDeletion } from '../../src/federation/push/deletions.repository.js'
 import { useTestDatabase } from '../support/database.js'
+import { runCommand } from '../support/run-command.js'
 
 const DOMAIN = 'a.example'
 const database = useTestDatabase()
@@ -20,21 +27,8 @@ afterEach(() => void (process.env = { ...before }))
 /** What a command prints, and its exit code. */
 async function run(command: string, more: Record<string, string> = {}): Promise<{ code: number; out: string; err: string }> {
   process.env = { ...before, ...settings(more) }
-  const written = { out: '', err: '' }
-  const keep = (to: 'out' | 'err') => (text: unknown) => {
-    written[to] += String(text)
-    return true
-  }
-  const spies = [
-    jest.spyOn(process.stdout, 'write').mockImplementation(keep('out')),
-    jest.spyOn(process.stderr, 'write').mockImplementation(keep('err')),
-  ]
-  try {
-    const code = await runCli(command.split(' '))
-    return { code, ...written }
-  } finally {
-    for (const spy of spies) spy.mockRestore()
-  }
+  const { code, out, errors: err } = await runCommand(...command.split(' '))
+  return { code, out, err }
 }
 
 const FINDING = {
@@ -53,10 +47,12 @@ const peer = async (domain = 'b.example') => (await listPeers(database.pool)).fi
 const keysOf = async () => (await database.pool.query("SELECT 1 FROM peer_key WHERE domain = 'b.example'")).rowCount
 
 /** b.example is known, with a key. */
-async function know(): Promise<void> {
+async function know(more: Partial<PeerDirectoryContent> = {}): Promise<void> {
   const key = { keyId: 'k', publicKey: Buffer.alloc(32, 1), notBefore: new Date(0), notAfter: null }
-  const content = { domain: 'b.example', endpoints: {}, profiles: ['microchat-2'], authorities: [], issuedAt: new Date(0), keys: [key] }
-  await storeDirectory(database.pool, content)
+  const named = { domain: 'b.example', endpoints: {}, profiles: ['microchat-2'], features: [], authorities: [] }
+  const [issuedAt, expiresAt] = [new Date(0), new Date(Date.now() + 7 * 86_400_000)]
+  await lockPeer(database.pool, 'b.example')
+  await storeDirectory(database.pool, { ...named, issuedAt, expiresAt, payloadHash: Buffer.alloc(32), keys: [key], alarm: null, ...more })
 }
 
 /** A group whose entries the peer refuses, for this reason. */
@@ -96,6 +92,22 @@ describe('peers list', () => {
       'c.example  no policy, paused; 0 failures; last heard never',
       '',
     ])
+  })
+
+  it('says since when a directory cannot be fetched, why, and until when its keys count', async () => {
+    const of = async (more: Partial<PeerDirectoryContent>) => {
+      await know(more)
+      await noteDirectoryFailure(database.pool, 'b.example', 'timed-out: UND_ERR_HEADERS_TIMEOUT')
+      const { out } = await run('peers list')
+      return out.replaceAll(/since 2\S+/g, 'since TIME').split('\n')[1]
+    }
+    const cannot = '  DIRECTORY: cannot be fetched since TIME (timed-out: UND_ERR_HEADERS_TIMEOUT); '
+    expect(await of({ expiresAt: new Date('2999-01-31T12:00:00Z') })).toBe(`${cannot}its keys count until 2999-01-31T12:00:00Z`)
+    const key = { keyId: 'k', publicKey: Buffer.alloc(32, 1), notBefore: new Date(0), notAfter: new Date('2998-01-31T12:00:00Z') }
+    expect(await of({ expiresAt: new Date('2999-01-31T12:00:00Z'), keys: [key] })).toBe(
+      `${cannot}its keys count until 2998-01-31T12:00:00Z`,
+    )
+    expect(await of({ expiresAt: new Date('2020-01-31T12:00:00Z') })).toBe(`${cannot}its keys have not counted since TIME`)
   })
 
   it('names groups only when asked to', async () => {
@@ -197,12 +209,14 @@ describe('keys rotate-provider', () => {
     ])
   })
 
-  it('--now lets the new key sign, and keeps the old one published even without a lead', async () => {
+  it('--now lets the new key sign, and withdraws all others at once, also those of a rotation that is under way', async () => {
     await run('keys rotate-provider --now')
-    expect((await run('keys rotate-provider --now', { FEDERATION_KEY_LEAD: '0s' })).out).toContain('from now on')
+    await run('keys rotate-provider', { FEDERATION_KEY_LEAD: '2h' })
+    expect((await run('keys rotate-provider --now')).out).toContain('from now on')
     expect(await keys()).toEqual([
-      { now: false, kept: true },
+      { now: false, kept: false },
       { now: true, kept: true },
+      { now: false, kept: false },
     ])
   })
 })

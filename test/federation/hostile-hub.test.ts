@@ -36,6 +36,7 @@ async function heldGroup() {
   const { gid } = rows[0]!
   await hub.pool.query("UPDATE peer_cursor SET stopped = 'by the test' WHERE gid = $1", [gid])
   await group.send('next')
+  federated.staysBehind(bob)
   const outgoing = await hub.app.get(Batches).next('b.example', gid)
   return { hub, follower, group, victim, bob, batch: outgoing!.batch }
 }

@@ -1,16 +1,15 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { generalVerify, importJWK, type GeneralJWS, type JWK } from 'jose'
-import { signKeyDirectory } from '../../src/federation/identity/directory-document.js'
-import { PROFILES } from '../../src/federation/identity/endpoints.js'
-import { rotateProviderKey } from '../../src/federation/identity/provider-key-rotation.js'
+import { rotateProviderKey, withdrawProviderKeys } from '../../src/federation/identity/provider-key-rotation.js'
 import { ProviderKeys, type ProviderKey } from '../../src/federation/identity/provider-keys.js'
-import { forgetKeys } from '../../src/federation/peers/peers.repository.js'
+import { forgetKeys } from '../../src/federation/peers/peer-directories.repository.js'
 import { Secrets } from '../../src/platform/secrets.js'
 import type { SigningKey } from '../../src/protocol/http-signature/profile.js'
 import { askAs, query, signerOf } from '../support/peer-requests.js'
 import { providersOfNodes, type ProviderOfNodes } from '../support/nodes.js'
 import type { TestServer } from '../support/server.js'
+import { showDirectory, type Shown } from '../support/shown-directory.js'
 
 const DIRECTORY = '/.well-known/mimi-protocol-directory'
 const HOUR_MS = 3_600_000
@@ -33,22 +32,11 @@ const ask = async (node: TestServer, key: Partial<SigningKey> = {}, argument = '
 function madeKey(): ProviderKey & { privateKey: KeyObject } {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519')
   const raw = Buffer.from(publicKey.export({ format: 'jwk' }).x ?? '', 'base64url')
-  return { keyId: 'rogue', publicKey: raw, privateKey, notBefore: new Date(0), notAfter: undefined, signs: true }
-}
-
-interface Shown {
-  keys?: readonly ProviderKey[]
-  domain?: string
-  profiles?: readonly string[]
-  now?: Date
+  return { keyId: 'rogue', publicKey: raw, privateKey, notBefore: new Date(0), notAfter: undefined, signs: true, listed: true }
 }
 
 /** What stands at a's domain from now on, in the place of its own directory. */
-async function show({ keys, domain = a.domain, profiles = PROFILES, now = new Date() }: Shown): Promise<void> {
-  const key_directory = await signKeyDirectory(keys ?? (await ours.app.get(ProviderKeys).published()), { domain, profiles, now })
-  const honest = (await (await fetch(ours.url + DIRECTORY)).json()) as object
-  a.proxy.fault = { status: 200, body: JSON.stringify({ ...honest, key_directory }) }
-}
+const show = (shown: Shown) => showDirectory(a, ours, shown)
 
 const peerAtB = async () => {
   const { rows } = await b.database.pool.query<{ alarm: string | null }>('SELECT alarm FROM peer WHERE domain = $1', [a.domain])
@@ -101,6 +89,7 @@ describe('the directory', () => {
 
 describe('a rotation of the key', () => {
   const rotate = (leadMs: number) => rotateProviderKey(a.database.pool, new Secrets(ours.config), leadMs, 2 * HOUR_MS)
+  const withdraw = () => withdrawProviderKeys(a.database.pool, new Secrets(ours.config))
   const pass = async (ms: number) => {
     await a.database.pool.query(
       `UPDATE provider_key SET signs_from = signs_from - make_interval(secs => $1), signs_until = signs_until - make_interval(secs => $1),
@@ -143,29 +132,43 @@ describe('a rotation of the key', () => {
     ours = gone
   })
 
-  it('at once is noticed by the first request with the new key, while others still sign with the old', async () => {
+  it('at once, after a theft, withdraws the old key: peers refuse it from the first request with the new one on', async () => {
     const peer = await b.node()
     expect(await query(ours, b.domain)).toMatchObject({ status: 200 })
-    await rotate(0)
+    const stolen = await signerOf(ours)
+    await withdraw()
     const next = await a.node()
     const signer = await signerOf(next)
     expect(signer.keyId).not.toBe((await signerOf(ours)).keyId)
     const answers = await Promise.all(Array.from({ length: 10 }, () => ask(peer, signer)))
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200))
     expect(await query(next, b.domain)).toMatchObject({ status: 200 })
-    expect(await query(ours, b.domain)).toMatchObject({ status: 200 })
+    expect((await peerAtB()).keys).toEqual([signer.keyId])
+    for (const node of [peer, await b.node()]) expect(await ask(node, stolen)).toMatchObject({ status: 401, type: 'key-unknown' })
     ours = next
   })
 
-  it('at once does not wait for another that is under way, whose key never signs', async () => {
+  it('at once does not wait for another that is under way, whose key is withdrawn, too', async () => {
     expect(await rotate(HOUR_MS)).toBe(true)
-    const waiting = await a.database.pool.query<{ id: string }>('SELECT key_id AS id FROM provider_key WHERE signs_from > now()')
-    expect(await rotate(0)).toBe(true)
+    const during = await a.node()
+    expect(await during.app.get(ProviderKeys).published()).toHaveLength(2)
+    await withdraw()
     const next = await a.node()
     const published = await next.app.get(ProviderKeys).published()
-    expect(published.find(({ keyId }) => keyId === waiting.rows[0]?.id)?.signs).toBe(false)
-    expect(published.filter(({ signs }) => signs)).toHaveLength(1)
+    expect(published).toMatchObject([{ signs: true }])
     expect(await rotate(HOUR_MS)).toBe(true)
+    ours = next
+  })
+
+  it('leaves the old keys to sign the directory, by which a peer that knows only them learns of the new one', async () => {
+    const peer = await b.node()
+    const { keyId } = await signerOf(ours)
+    expect(await ask(peer)).toMatchObject({ status: 200 })
+    expect((await peerAtB()).keys).toContain(keyId)
+    for (let times = 0; times < 3; times++) await withdraw()
+    const next = await a.node()
+    expect(await ask(await b.node(), await signerOf(next))).toMatchObject({ status: 200 })
+    expect(await peerAtB()).toEqual({ alarm: null, keys: [(await signerOf(next)).keyId] })
     ours = next
   })
 })
@@ -197,7 +200,7 @@ describe('a directory that is not the provider’s', () => {
   afterAll(() => void (a.proxy.fault = 'none'))
 
   it.each<[string, () => Shown, string]>([
-    ['is signed by a new key only', () => ({ keys: [rogue] }), 'no key that was known before has signed it'],
+    ['is signed by a new key only', () => ({ keys: [rogue] }), 'no key that is trusted has signed it'],
     ['is an old one', () => ({ now: new Date(Date.now() - 60_000) }), 'it is older than one that was trusted'],
     ['is of another domain', () => ({ domain: 'c.example' }), 'it is of another domain'],
     ['has expired', () => ({ now: new Date(Date.now() - 8 * 86_400_000) }), 'it has expired'],

@@ -54,6 +54,7 @@ describe.each(['public', 'private'] as const)('members of three providers in %s 
     const read = () => bob.device.http.get<{ head_seq: number }>(`${group.path}/log`)
     const { head_seq: left } = await eventually(read, ({ head_seq }) => head_seq > 0)
     await bob.device.http.post(`${group.path}/leave`, {})
+    federated.staysBehind(bob)
     const { leaving } = await alice.device.http.get<{ leaving?: string[] }>(group.path)
     expect(leaving).toEqual([bob.uri])
     if (mode === 'private') await group.remove(bob.uri)

@@ -9,6 +9,7 @@ import { useFederation } from '../support/federated-world.js'
 import { federationSettings } from '../support/federation.js'
 import { freePort } from '../support/free-port.js'
 import { GENEROUS } from '../support/generous.js'
+import { everyoneHasRead } from '../support/readings.js'
 import { signedBatch } from '../support/signed-batch.js'
 import { spawnServer, startServer } from '../support/server.js'
 import { agreed, at, heard, World } from '../support/world.js'
@@ -41,6 +42,7 @@ describe('a hub that dies between accepting and pushing', () => {
 
     server = await spawnServer(database.url, environment)
     await heard([bob], group, ['last words'])
+    await everyoneHasRead([alice, bob], [database.pool, peer.pool])
 
     await Promise.all([home.disconnect(), away.disconnect()])
     await Promise.all([server.stop('SIGTERM'), peer.close()])
@@ -160,6 +162,7 @@ describe('a hub that shows two histories', () => {
     const stopped = () => hub!.pool.query<{ stopped: string | null }>('SELECT stopped FROM peer_cursor')
     expect((await eventually(stopped, (seen) => seen.rows[0]?.stopped !== null)).rows[0]!.stopped).toContain('stopped following')
     expect(at(bob, group).texts).toEqual(['the truth'])
+    federated.staysBehind(bob)
   })
 
   async function send(batch: NotifyBatch) {

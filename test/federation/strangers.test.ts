@@ -1,13 +1,12 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, it } from '@jest/globals'
-import { signKeyDirectory } from '../../src/federation/identity/directory-document.js'
-import { PROFILES } from '../../src/federation/identity/endpoints.js'
 import { ProviderKeys } from '../../src/federation/identity/provider-keys.js'
 import { FirstLooks } from '../../src/federation/peers/first-looks.js'
 import { PeerDirectories } from '../../src/federation/peers/peer-directories.js'
 import { encodeIdentifierRequest } from '../../src/protocol/mimi/identifier-query.js'
 import { startFederation, type Provider } from '../support/federation.js'
 import { callPeer } from '../support/peer-call.js'
+import { showDirectory } from '../support/shown-directory.js'
 
 describe('strangers at a new server', () => {
   it('do not keep its own users from whom it has not met', async () => {
@@ -55,11 +54,10 @@ it('a key of tomorrow is none yet, unless it is only the clocks that differ', as
     const [one, two] = federation.providers as [Provider, Provider]
     const { privateKey, publicKey } = generateKeyPairSync('ed25519')
     const raw = Buffer.from(publicKey.export({ format: 'jwk' }).x ?? '', 'base64url')
-    const [now, notBefore] = [new Date(), new Date(Date.now() + 3_600_000)]
-    const next = { keyId: 'next', publicKey: raw, privateKey, notBefore, notAfter: undefined, signs: false }
+    const notBefore = new Date(Date.now() + 3_600_000)
+    const next = { keyId: 'next', publicKey: raw, privateKey, notBefore, notAfter: undefined, signs: false, listed: true }
     const keys = [...(await one.app.get(ProviderKeys).published()), next]
-    const key_directory = await signKeyDirectory(keys, { domain: one.domain, profiles: PROFILES, now })
-    one.proxy.fault = { status: 200, body: JSON.stringify({ key_directory }) }
+    await showDirectory(one, one, { keys })
     const directories = two.app.get(PeerDirectories)
     const sought = (ms: number) => directories.key(one.domain, 'next', new Date(notBefore.getTime() + ms))
     expect((await directories.of(one.domain))?.keys.has('next')).toBe(true)

@@ -83,15 +83,19 @@ export const ARGUMENTS: Readonly<Record<string, readonly unknown[][]>> = {
     [scope, { by: 'provider', most: 1, elsewhere: false }],
     [scope, { by: 'requester', most: 1, elsewhere: true }],
   ],
-  'peers:storeDirectory': [
+  'peer-directories:storeDirectory': [
     [
       {
         domain: 'x',
         endpoints: {},
         profiles: [],
+        features: [],
         authorities: [BYTES],
         issuedAt: 0,
+        expiresAt: 0,
+        payloadHash: BYTES,
         keys: [{ keyId: 'x', publicKey: BYTES, notBefore: 0, notAfter: null }],
+        alarm: null,
       },
     ],
   ],
@@ -112,6 +116,7 @@ export const ARGUMENTS: Readonly<Record<string, readonly unknown[][]>> = {
     ],
   ],
   'evidence:stopReplica': [[1n, 'rewritten']],
+  'own-directory:storeOwnDirectory': [[{ hash: BYTES, issued: 1, signed: { payload: '', signatures: [] } }]],
   'personal-data:readSection': PERSONAL_TABLES.flatMap((table) =>
     'section' in table.exported ? [[table, table.exported, owner, { after: table.exported.key.map(() => '1'), limit: 1 }]] : [],
   ),

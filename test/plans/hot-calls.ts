@@ -15,6 +15,7 @@ import { readDeviceNews } from '../../src/delivery/sweep/device-news.repository.
 import { readHeads, readInboxIds, readRecentHeads } from '../../src/delivery/sweep/sweep.repository.js'
 import { advanceCursor, dueGroups, peersOf } from '../../src/federation/push/cursors.repository.js'
 import { readRosterChanges, readRun, readWelcomes } from '../../src/federation/push/outgoing.repository.js'
+import { placeOf } from '../../src/federation/follower/arrival/place.repository.js'
 import { lockReplica } from '../../src/federation/follower/replica/replica.repository.js'
 import { presentAmong } from '../../src/groups/access/members.repository.js'
 import { readForSubmission, readGroupAndStanding } from '../../src/groups/access/access.repository.js'
@@ -238,5 +239,10 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
       await advanceCursor(sql, { domain: 'peer3.example', gid: BIG }, 5_100n, 1)
     },
   },
-  'a replica': { call: (sql) => lockReplica(sql, hash('group 13')) },
+  'a replica': {
+    call: async (sql) => {
+      await lockReplica(sql, hash('group 13'))
+      await placeOf(sql, { hub: 'peer0.example', groupId: hash('group 13') })
+    },
+  },
 }

@@ -19,11 +19,13 @@ const SMALL = new Set([
   'external_sender_key',
   'issuer_key',
   'provider_key',
+  'provider_directory',
   'token_signing_key',
   'x509_authority',
   // As many as there are providers that this one has met.
   'peer',
   'peer_key',
+  'peer_past_key',
   // Devices on their way out, until the next Commit.
   'pending_removal',
   // Codes of the operator; a job removes what is spent or over.

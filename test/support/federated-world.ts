@@ -1,5 +1,7 @@
 import { afterAll, afterEach, beforeAll } from '@jest/globals'
+import type { Client } from '../../examples/client/client.js'
 import { startFederation, type Federation, type Provider } from './federation.js'
+import { everyoneHasRead } from './readings.js'
 import { World } from './world.js'
 
 export interface FederatedWorld {
@@ -7,16 +9,33 @@ export interface FederatedWorld {
   readonly providers: readonly Provider[]
   /** Clients of each provider, in the order of the providers. */
   readonly worlds: readonly World[]
+  /** Waits until all people in a group have read all of it, and checks that each has read each message once and in order. */
+  everyoneHasRead(): Promise<void>
+  /** At the end of this test these cannot have read all. Each test ends with `everyoneHasRead` of all others. */
+  staysBehind(...clients: Client[]): void
 }
 
 /** `count` providers, and people at each of them, for all tests of a file. */
 export function useFederation(count: number, overrides: Record<string, string> = {}): FederatedWorld {
-  const shared: { federation?: Federation; worlds: World[] } = { worlds: [] }
+  const shared: { federation?: Federation; worlds: World[]; behind: Client[] } = { worlds: [], behind: [] }
   beforeAll(async () => {
     shared.federation = await startFederation(count, overrides)
     shared.worlds.push(...shared.federation.providers.map(({ url, domain }) => new World(url, domain)))
   })
-  afterEach(async () => void (await Promise.all(shared.worlds.map((world) => world.disconnect()))))
+  const everyone = (except: readonly Client[] = []) =>
+    everyoneHasRead(
+      shared.worlds.flatMap((world) => world.clients),
+      (shared.federation?.providers ?? []).map(({ pool }) => pool),
+      except,
+    )
+  // Whatever a test is about: nobody loses, doubles or swaps a message in it.
+  afterEach(async () => {
+    try {
+      await everyone(shared.behind.splice(0))
+    } finally {
+      await Promise.all(shared.worlds.map((world) => world.disconnect()))
+    }
+  })
   afterAll(() => shared.federation?.close())
   return {
     get federation() {
@@ -27,5 +46,7 @@ export function useFederation(count: number, overrides: Record<string, string> =
       return this.federation.providers
     },
     worlds: shared.worlds,
+    everyoneHasRead: everyone,
+    staysBehind: (...clients) => void shared.behind.push(...clients),
   }
 }

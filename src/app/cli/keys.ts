@@ -6,7 +6,7 @@ import { readOperatorAuthority } from '../../authentication/x509/operator-author
 import { replaceTokenKeyNow, rotateTokenKey } from '../../authentication/keys/token-key-rotation.js'
 import { Secrets } from '../../platform/secrets.js'
 import { retireIssuerKeys } from '../../tokens/keys/issuer-keys.repository.js'
-import { rotateProviderKey } from '../../federation/identity/provider-key-rotation.js'
+import { rotateProviderKey, withdrawProviderKeys } from '../../federation/identity/provider-key-rotation.js'
 import { CliError, print, type Command, withDatabase } from './command.js'
 
 export const keysRotate: Command = {
@@ -33,19 +33,28 @@ const SHORTEST_OVERLAP_MS = 3_600_000
 
 export const keysRotateProvider: Command = {
   name: 'keys rotate-provider',
-  usage: '[--now]         A new key towards other providers, with overlap; --now: it signs at once.',
+  usage: '[--now]         A new key towards other providers, with overlap; --now, after a theft: the others are withdrawn at once.',
   async run(args) {
     const { values } = parseArgs({ args: [...args], options: { now: { type: 'boolean', default: false } } })
     print(
       await withDatabase(async (pool, config) => {
-        const lead = values.now ? 0 : config.FEDERATION_KEY_LEAD
-        const overlap = Math.max(config.FEDERATION_KEY_LEAD, SHORTEST_OVERLAP_MS)
-        if (!(await rotateProviderKey(pool, new Secrets(config), lead, overlap))) return 'A rotation is under way already.'
+        const secrets = new Secrets(config)
+        if (values.now) {
+          await withdrawProviderKeys(pool, secrets)
+          return WITHDRAWN
+        }
+        const lead = config.FEDERATION_KEY_LEAD
+        const overlap = Math.max(lead, SHORTEST_OVERLAP_MS)
+        if (!(await rotateProviderKey(pool, secrets, lead, overlap))) return 'A rotation is under way already.'
         return `A new key is published, and signs ${lead === 0 ? 'from now on' : `in ${hours(lead)}`}; the old one stays published for ${hours(overlap)} after that.`
       }),
     )
   },
 }
+
+const WITHDRAWN = `A new key signs from now on (running servers know within 5 seconds), and no other is in the directory any more.
+Peers drop the others with their next look: at once if they hear from this server, otherwise within an hour.
+If the thief controls the web server of your domain as well, a peer may have believed the thief first: its operator is alarmed then, and trusts you again by \`peers trust\`.`
 
 export const keysRotateX509: Command = {
   name: 'keys rotate-x509',

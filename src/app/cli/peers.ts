@@ -1,14 +1,8 @@
 import { parseArgs } from 'node:util'
 import type { Pool } from 'pg'
-import {
-  listPeers,
-  type ListedPeer,
-  setPolicy,
-  clearBackOff,
-  setPaused,
-  findPeer,
-  forgetKeys,
-} from '../../federation/peers/peers.repository.js'
+import { listPeers, type ListedPeer, setPolicy, clearBackOff, setPaused, findPeer } from '../../federation/peers/peers.repository.js'
+import { forgetKeys } from '../../federation/peers/peer-directories.repository.js'
+import { endOf } from '../../federation/peers/peer-directory.js'
 import { waitingCursors, type WaitingCursor, resumeCursors } from '../../federation/push/cursors.repository.js'
 import { refusedDeletions, type RefusedDeletion, resumeDeletions } from '../../federation/push/deletions.repository.js'
 import { countEvidence, type HubFindings } from '../../federation/evidence/evidence.repository.js'
@@ -87,10 +81,21 @@ function describe(peer: ListedPeer, waiting: Waiting): string {
   const failures = `${peer.failures} ${peer.failures === 1 ? 'failure' : 'failures'}${retry}`
   const lines = [`${peer.domain}  ${standing}; ${failures}; last heard ${peer.lastInboundAt ? time(peer.lastInboundAt) : 'never'}`]
   if (peer.alarm !== null) lines.push(`  ALARM: its directory is not believed: ${printable(peer.alarm)}`)
+  if (peer.directoryError !== null) lines.push(`  DIRECTORY: ${directoryTrouble(peer)}`)
   if (peer.clockOffset !== null)
     lines.push(`  CLOCK: ${clock(peer.clockOffset)}; no request or answer of it counts until one of the two is right`)
   if (peer.lastError !== null) lines.push(`  last error ${peer.lastErrorAt ? time(peer.lastErrorAt) : ''}: ${printable(peer.lastError)}`)
   return [...lines, ...describeWaiting(peer.domain, waiting)].join('\n')
+}
+
+/** E.g. `cannot be fetched since 2026-01-31T12:00:00Z (timed-out: …); its keys count until 2026-02-06T12:00:00Z`. */
+function directoryTrouble({ directoryFailingSince: since, directoryError: error, expiresAt, keyEnds }: ListedPeer): string {
+  const end = endOf(
+    expiresAt,
+    keyEnds.map((notAfter) => ({ notAfter })),
+  )
+  const count = end.getTime() > Date.now() ? `its keys count until ${time(end)}` : `its keys have not counted since ${time(end)}`
+  return `cannot be fetched since ${since ? time(since) : 'lately'} (${printable(error ?? '')}); ${count}`
 }
 
 function describeWaiting(domain: string, { cursors, refused, found, named }: Waiting): string[] {

@@ -1,4 +1,5 @@
 import { INBOUND_LIMITS } from '../../federation/inbound/inbound-gate.js'
+import { ARRIVAL_LIMITS } from '../../federation/follower/arrival/waits.js'
 import { FIRST_LOOK_LIMITS } from '../../federation/peers/first-looks.js'
 import { TOKEN_LIMITS } from '../../tokens/issue/tokens.limits.js'
 import { WORKER_LIMITS } from '../../platform/workers/worker-time.js'
@@ -29,6 +30,7 @@ export const ALL_LIMITS: readonly DescribedLimit[] = [
   ...Object.values(OPERATIONS_LIMITS),
   ...INBOUND_LIMITS,
   ...FIRST_LOOK_LIMITS,
+  ...Object.values(ARRIVAL_LIMITS),
   FIRST_USES_REMEMBERED,
   ...TOKEN_LIMITS,
   ...WORKER_LIMITS,

@@ -30,7 +30,8 @@ import { providerOf } from '../inbound/peer.js'
 import { SignedClient } from '../outbound/signed-client.js'
 import { HubBadResponse, hubProblem } from '../peer-problems.js'
 import { decodeRelayedProblem } from '../relayed-problem.js'
-import { Pull } from './replica/pull.js'
+import { Arrivals } from './arrival/arrivals.js'
+import { lastNamed } from './arrival/last-named.js'
 
 const NOTHING = new Uint8Array()
 const FoundRoom = z.object({ room: z.string(), group_id: GroupId })
@@ -43,7 +44,7 @@ export class RemoteHub implements Federation {
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
     private readonly client: SignedClient,
     private readonly devices: ForeignDevices,
-    private readonly pull: Pull,
+    private readonly arrivals: Arrivals,
   ) {}
 
   /** @throws Undecodable for what could not even be written down at the hub; otherwise the hub's refusal */
@@ -67,7 +68,7 @@ export class RemoteHub implements Federation {
       'submitMessage',
       encodeExtendedSubmitRequest({ base: { message, sendingUri: caller.client }, incarnation }),
     )
-    return this.accepted(home, acceptedIn(decodeExtendedSubmitResponse(body)))
+    return this.arrived(home, decodeExtendedSubmitResponse(body))
   }
 
   private async perform(home: Home, caller: Caller, operation: string, args: object): Promise<unknown> {
@@ -95,12 +96,21 @@ export class RemoteHub implements Federation {
 
   private async update(home: Home, request: ExtendedUpdateRequest): Promise<Accepted> {
     const answer = await this.ask(home, 'update', encodeExtendedUpdateRequest(request))
-    return this.accepted(home, acceptedIn(decodeExtendedUpdateResponse(answer)))
+    return this.arrived(home, decodeExtendedUpdateResponse(answer))
   }
 
-  private accepted(home: Home, accepted: Accepted): Accepted {
-    this.pull.expect(home.groupId, accepted.seq)
-    return accepted
+  /** The hub's word, once this provider's log has the entries that it speaks of. @throws the hub's refusal */
+  private async arrived(home: Home, decoded: Decoded<Extended<unknown>>): Promise<Accepted> {
+    if (decoded.kind === 'malformed') throw new HubBadResponse()
+    const { accepted, problem } = decoded.value
+    if (accepted) {
+      const readable = await this.arrivals.of(home, accepted)
+      return readable === undefined ? accepted : { ...accepted, readable_seq: readable }
+    }
+    const refusal = decodeRelayedProblem(problem) ?? new HubBadResponse()
+    const named = lastNamed(refusal)
+    if (named) await this.arrivals.of(home, named)
+    throw refusal
   }
 
   private async ask({ hub, roomId }: Pick<Home, 'hub' | 'roomId'>, endpoint: Endpoint, body: Uint8Array): Promise<Uint8Array> {
@@ -108,13 +118,6 @@ export class RemoteHub implements Federation {
     if (answer.kind === 'answered' && answer.status === 200) return answer.body
     throw hubProblem(answer)
   }
-}
-
-function acceptedIn(decoded: Decoded<Extended<unknown>>): Accepted {
-  if (decoded.kind === 'malformed') throw new HubBadResponse()
-  const { accepted, problem } = decoded.value
-  if (accepted) return accepted
-  throw decodeRelayedProblem(problem) ?? new HubBadResponse()
 }
 
 function resultIn(bytes: Uint8Array): unknown {

@@ -27,6 +27,9 @@ export type Endpoint = keyof typeof ENDPOINTS
 /** What a server of this release can speak; the best common one is taken. */
 export const PROFILES = ['microchat-2'] as const
 
+/** What this server can do beyond what the profile demands. Readers pass over names that they do not know. */
+export const FEATURES = ['device-lists', 'erase-user', 'sealed-posts'] as const
+
 /** Whether there is a profile that this server speaks, too. */
 export function haveCommonProfile(profiles: readonly string[]): boolean {
   return PROFILES.some((ours) => profiles.includes(ours))

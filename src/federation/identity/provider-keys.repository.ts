@@ -9,22 +9,33 @@ export interface StoredProviderKey {
   sealedPrivate: Buffer
   /** The newest of these signs. */
   signs: boolean
+  /** In the directory; otherwise it only signs that. */
+  listed: boolean
   signsFrom: Date
   publishedUntil: Date | null
 }
+
+/** For how long a key that has gone signs the directory: peers that knew only it learn of the others by that. */
+export const VOUCHES_DAYS = 90
+/** Of those that have gone. */
+const MOST_VOUCHING = 8
 
 /** One node makes or rotates keys at a time; the lock is held until the end of the transaction. */
 export async function lockProviderKeys(sql: Sql): Promise<void> {
   await sql.query('SELECT pg_advisory_xact_lock($1)', [KEY_LOCK])
 }
 
-/** The keys that peers may need, the one that signs first. */
+/** The keys that peers may need, the one that signs first, those that have gone and still vouch last. */
 export async function readProviderKeys(sql: Sql): Promise<StoredProviderKey[]> {
   const { rows } = await sql.query<StoredProviderKey>(
-    `SELECT key_id AS "keyId", public_key AS "publicKey", sealed_private AS "sealedPrivate", signs_from AS "signsFrom",
-            signs_from <= clock_timestamp() AND coalesce(signs_until > clock_timestamp(), true) AS signs, published_until AS "publishedUntil"
-       FROM provider_key WHERE coalesce(published_until > now(), true)
-      ORDER BY signs DESC, signs_from DESC`,
+    `SELECT * FROM (
+       SELECT key_id AS "keyId", public_key AS "publicKey", sealed_private AS "sealedPrivate", signs_from AS "signsFrom",
+              signs_from <= clock_timestamp() AND coalesce(signs_until > clock_timestamp(), true) AS signs, published_until AS "publishedUntil",
+              coalesce(published_until > clock_timestamp(), true) AS listed,
+              row_number() OVER (PARTITION BY coalesce(published_until > clock_timestamp(), true) ORDER BY published_until DESC) AS place
+         FROM provider_key WHERE coalesce(published_until > now() - interval '${VOUCHES_DAYS} days', true)
+     ) AS k WHERE listed OR place <= ${MOST_VOUCHING}
+     ORDER BY listed DESC, signs DESC, "signsFrom" DESC, "keyId"`,
   )
   return rows
 }
@@ -61,7 +72,7 @@ export async function rotationUnderWay(sql: Sql): Promise<boolean> {
   return rows.length > 0
 }
 
-/** Removes the keys that are no longer published, with their private halves. */
+/** Removes the keys that do not even vouch any more, with their private halves. */
 export async function deleteProviderKeysPast(sql: Sql): Promise<void> {
-  await sql.query('DELETE FROM provider_key WHERE published_until < now()')
+  await sql.query(`DELETE FROM provider_key WHERE published_until < now() - interval '${VOUCHES_DAYS} days'`)
 }

@@ -2,14 +2,14 @@ import { createPrivateKey, sign, type KeyObject } from 'node:crypto'
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { CONFIG, type Config } from '../../platform/config/config.js'
-import { POOL } from '../../platform/postgres/sql.js'
+import { POOL, type Sql } from '../../platform/postgres/sql.js'
 import { Secrets } from '../../platform/secrets.js'
 import type { SigningKey } from '../../protocol/http-signature/profile.js'
 import { makeFirstProviderKey, PROVIDER_KEY_PURPOSE } from './provider-key-rotation.js'
-import { readProviderKeys } from './provider-keys.repository.js'
+import { readProviderKeys, type StoredProviderKey } from './provider-keys.repository.js'
 
-/** Far shorter than the lead that a new key is published with before it signs. */
-const MAX_AGE_MS = 15_000
+/** Far shorter than the lead that a new key is published with before it signs; a withdrawn one signs for so long at most. */
+const MAX_AGE_MS = 5_000
 /** A node that signs with a new key may be ahead of the one that is asked for the directory. */
 const MAX_AGE_SHOWN_MS = 1_000
 
@@ -20,6 +20,8 @@ export interface ProviderKey {
   readonly notBefore: Date
   readonly notAfter: Date | undefined
   readonly signs: boolean
+  /** In the directory; otherwise it only signs that. */
+  readonly listed: boolean
 }
 
 /** The keys that this provider signs with; all nodes share them by the database. */
@@ -47,8 +49,18 @@ export class ProviderKeys {
   }
 
   /** All that peers may meet: those that sign, will sign, or have signed what is not forgotten yet. */
-  published(): Promise<readonly ProviderKey[]> {
+  async published(): Promise<readonly ProviderKey[]> {
+    return (await this.vouching()).filter(({ listed }) => listed)
+  }
+
+  /** Those that sign the directory: also some that are not in it any more. */
+  vouching(): Promise<readonly ProviderKey[]> {
     return this.atMost(MAX_AGE_SHOWN_MS)
+  }
+
+  /** The same, as it stands in the database now. */
+  async vouchingIn(sql: Sql): Promise<readonly ProviderKey[]> {
+    return (await readProviderKeys(sql)).map((stored) => this.opened(stored))
   }
 
   private atMost(ageMs: number): Promise<readonly ProviderKey[]> {
@@ -65,17 +77,12 @@ export class ProviderKeys {
       await makeFirstProviderKey(this.pool, this.secrets)
       stored = await readProviderKeys(this.pool)
     }
-    return stored.map(({ keyId, publicKey, sealedPrivate, signs, signsFrom, publishedUntil }) => ({
-      keyId,
-      publicKey,
-      privateKey: createPrivateKey({
-        key: Buffer.from(this.secrets.open(PROVIDER_KEY_PURPOSE, sealedPrivate)),
-        format: 'der',
-        type: 'pkcs8',
-      }),
-      notBefore: signsFrom,
-      notAfter: publishedUntil ?? undefined,
-      signs,
-    }))
+    return stored.map((one) => this.opened(one))
+  }
+
+  private opened({ keyId, publicKey, sealedPrivate, signs, listed, signsFrom, publishedUntil }: StoredProviderKey): ProviderKey {
+    const der = Buffer.from(this.secrets.open(PROVIDER_KEY_PURPOSE, sealedPrivate))
+    const privateKey = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
+    return { keyId, publicKey, privateKey, notBefore: signsFrom, notAfter: publishedUntil ?? undefined, signs, listed }
   }
 }

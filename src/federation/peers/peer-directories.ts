@@ -3,69 +3,62 @@ import { Inject, Injectable } from '@nestjs/common'
 import { LRUCache } from 'lru-cache'
 import type { Pool } from 'pg'
 import { CONFIG, type Config } from '../../platform/config/config.js'
-import { Events } from '../../platform/observability/events.js'
-import { POOL, transaction } from '../../platform/postgres/sql.js'
-import { MimiDirectory, readKeyDirectory } from '../identity/directory-document.js'
-import { ed25519Key } from '../../protocol/signature-key.js'
-import { ENDPOINTS } from '../identity/endpoints.js'
-import { PeerConnections } from '../outbound/peer-http.js'
+import { POOL } from '../../platform/postgres/sql.js'
+import { sleep } from '../../platform/timing.js'
+import { DirectoryFetches } from './directory-fetches.js'
+import { DirectoryTimes } from './directory-times.js'
 import { FirstLooks, type Asker } from './first-looks.js'
-import { reasonForDistrust } from './judge-directory.js'
-import { peerAlarmed, peerFirstSeen, peerKeysChanged } from '../federation.events.js'
-import { directoryToKeep } from '../evidence/directory-to-keep.js'
-import { keepDirectory } from '../evidence/kept-directories.repository.js'
-import { findPeer, findPeerKeys, raiseAlarm, storeDirectory } from './peers.repository.js'
+import { copyOf, type Copy, type PeerDirectory } from './peer-directory.js'
+import { findPeer, findPeerKeys } from './peers.repository.js'
 
-/** How long a node uses its own copy, and all nodes that in the database. */
-const MEMORY_MS = 30_000
-const STORED_MS = 3_600_000
-/** Key ids may be invented by anyone; they cost at most one fetch in this time. */
-const REFETCH_MS = 10_000
 const MAX_REMEMBERED = 10_000
 
-const TEMPLATE = /^[\x21-\x7e]{1,1024}$/
-
-export interface PeerDirectory {
-  readonly domain: string
-  readonly endpoints: Readonly<Record<string, string>>
-  readonly profiles: readonly string[]
-  /** X.509 authorities of its domain, DER. */
-  readonly authorities: readonly Uint8Array[]
-  readonly keys: ReadonlyMap<string, { readonly key: KeyObject; readonly notBefore: Date; readonly notAfter: Date | null }>
-}
-
-interface Remembered {
-  readonly at: number
+interface Running {
   /** Who began it. */
   readonly asker: Asker
-  readonly loading: Promise<PeerDirectory | undefined>
+  readonly done: Promise<boolean>
 }
 
-/** Endpoints, profiles and keys of other providers, as their directories say. */
+/** For what a directory is fetched: each costs at most one fetch in a while. */
+type Reason = 'age' | 'key' | 'authority'
+
+/**
+ * Directories of other providers: a copy in the database, which all nodes share, and what this node remembers of it. Whatever a copy
+ * can answer, it answers at once; who waits for a fetch is who asks for what is not in it.
+ */
 @Injectable()
 export class PeerDirectories {
-  private readonly remembered = new LRUCache<string, Remembered>({ max: MAX_REMEMBERED })
+  private readonly copies = new LRUCache<string, { at: number; copy: Promise<Copy> }>({ max: MAX_REMEMBERED })
+  private readonly running = new Map<string, Running>()
   private readonly fetchedAt = new LRUCache<string, number>({ max: MAX_REMEMBERED })
-  private readonly soughtAt = new LRUCache<string, number>({ max: MAX_REMEMBERED })
-  private readonly authoritiesSoughtAt = new LRUCache<string, number>({ max: MAX_REMEMBERED })
+  private readonly failedAt = new LRUCache<string, number>({ max: MAX_REMEMBERED })
 
   constructor(
     @Inject(POOL) private readonly pool: Pool,
-    @Inject(CONFIG)
-    private readonly config: Pick<Config, 'FEDERATION_PEER_URLS' | 'FEDERATION_CLOCK_SKEW'>,
-    private readonly connections: PeerConnections,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'FEDERATION_CLOCK_SKEW'>,
+    private readonly fetches: DirectoryFetches,
     private readonly looks: FirstLooks,
-    private readonly events: Events,
+    private readonly times: DirectoryTimes,
   ) {}
 
-  /** Undefined while the provider cannot be reached for the first time, or has no directory. @throws RateLimited at a first look: see `FirstLooks` */
-  of(domain: string): Promise<PeerDirectory | undefined> {
-    const known = this.remembered.get(domain)
-    if (!known || performance.now() - known.at >= MEMORY_MS) return this.remember(domain, this.load(domain))
-    const { kind, name } = this.looks.asker
-    // What another asker has begun may end at its limit.
-    const isOwn = known.asker.kind === kind && known.asker.name === name
-    return isOwn ? known.loading : known.loading.catch(() => this.of(domain))
+  /**
+   * Undefined if there is none that counts: the provider could not be reached yet, or not since its directory expired.
+   * @throws RateLimited at a first look: see `FirstLooks`
+   */
+  async of(domain: string): Promise<PeerDirectory | undefined> {
+    const { directory, fetchedAt } = await this.copy(domain)
+    const counts = directory && directory.expiresAt.getTime() > Date.now()
+    const age = Date.now() - (fetchedAt?.getTime() ?? 0)
+    if (counts && age < this.times.fresh) return directory
+    const fetch = this.fetchOnce(domain, 'age', !fetchedAt)
+    if (counts) {
+      void fetch.catch(() => undefined)
+      if (age < this.times.stale || this.hasJustFailed(domain)) return directory
+      // So old a copy may have keys that are withdrawn by now. But nobody stops the peer by slowing its directory down.
+      await Promise.race([fetch.catch(() => undefined), sleep(this.times.patience)])
+    } else await fetch
+    const now = (await this.copy(domain)).directory
+    return now && now.expiresAt.getTime() > Date.now() ? now : undefined
   }
 
   /** A key that may sign now; one that is not known is looked for again, once in a while. */
@@ -73,21 +66,14 @@ export class PeerDirectories {
     const directory = await this.of(domain)
     const found = this.keyIn(directory, keyId, now)
     if (found || !directory) return found
-    if (isDue(this.soughtAt, domain)) {
-      noteAsked(this.soughtAt, domain)
-      void this.remember(domain, this.refetch(domain))
-    }
-    // Also for those who come while another looks.
+    await this.fetchOnce(domain, 'key', false)
     return this.keyIn(await this.of(domain), keyId, now)
   }
 
   /** @param fresh those that are known do not serve: the provider is asked again, once in a while */
   async authorities(domain: string, fresh: boolean): Promise<readonly Uint8Array[]> {
     const directory = await this.of(domain)
-    if (directory && fresh && isDue(this.authoritiesSoughtAt, domain)) {
-      noteAsked(this.authoritiesSoughtAt, domain)
-      void this.remember(domain, this.refetch(domain))
-    }
+    if (directory && fresh) await this.fetchOnce(domain, 'authority', false)
     return (await this.of(domain))?.authorities ?? []
   }
 
@@ -97,101 +83,53 @@ export class PeerDirectories {
     return found.notBefore.getTime() <= now.getTime() + this.config.FEDERATION_CLOCK_SKEW ? found.key : undefined
   }
 
-  private remember(domain: string, loading: Promise<PeerDirectory | undefined>): Promise<PeerDirectory | undefined> {
-    const entry = { at: performance.now(), asker: this.looks.asker, loading }
-    this.remembered.set(domain, entry)
-    const forget = () => this.remembered.get(domain) === entry && this.remembered.delete(domain)
-    loading.then((directory) => directory ?? forget(), forget)
-    return loading
+  private copy(domain: string): Promise<Copy> {
+    const known = this.copies.get(domain)
+    if (known && performance.now() - known.at < this.times.memory) return known.copy
+    const entry = { at: performance.now(), copy: this.read(domain) }
+    this.copies.set(domain, entry)
+    const forget = () => this.copies.get(domain) === entry && this.copies.delete(domain)
+    // One that is not there may be there in a moment.
+    entry.copy.then(({ directory }) => directory ?? forget(), forget)
+    return entry.copy
   }
 
-  private async load(domain: string): Promise<PeerDirectory | undefined> {
-    const row = await findPeer(this.pool, domain)
-    const young = row?.fetchedAt && Date.now() - row.fetchedAt.getTime() < STORED_MS
-    if (young || !isDue(this.fetchedAt, domain)) return this.stored(domain)
-    if (!row?.fetchedAt) await this.looks.take()
+  private async read(domain: string): Promise<Copy> {
+    return copyOf(await findPeer(this.pool, domain), await findPeerKeys(this.pool, domain))
+  }
+
+  /** Joins a fetch that is under way, or begins one, unless there was one for this reason just before. @throws RateLimited */
+  private fetchOnce(domain: string, reason: Reason, isFirst: boolean): Promise<unknown> {
+    const running = this.running.get(domain)
+    if (running) {
+      const { kind, name } = this.looks.asker
+      const isOwn = running.asker.kind === kind && running.asker.name === name
+      // What another asker has begun may end at its limit.
+      return isOwn ? running.done : running.done.catch(() => this.fetchOnce(domain, reason, isFirst))
+    }
+    const last = this.fetchedAt.get(`${reason} ${domain}`)
+    if (last !== undefined && performance.now() - last <= this.times.again) return Promise.resolve()
+    const entry = { asker: this.looks.asker, done: this.fetch(domain, reason, isFirst) }
+    this.running.set(domain, entry)
+    const end = () => this.running.get(domain) === entry && this.running.delete(domain)
+    entry.done.then(end, end)
+    return entry.done
+  }
+
+  private async fetch(domain: string, reason: Reason, isFirst: boolean): Promise<boolean> {
+    if (isFirst) await this.looks.take()
     // Only now: who was stopped by the limit has not asked.
-    noteAsked(this.fetchedAt, domain)
-    return this.refetch(domain)
+    this.fetchedAt.set(`${reason} ${domain}`, performance.now())
+    const isAnswered = await this.fetches.fetch(domain)
+    if (isAnswered) this.failedAt.delete(domain)
+    else this.failedAt.set(domain, performance.now())
+    this.copies.delete(domain)
+    return isAnswered
   }
 
-  /** What is stored stays in force while nothing better can be had. */
-  private async refetch(domain: string): Promise<PeerDirectory | undefined> {
-    const base = this.config.FEDERATION_PEER_URLS?.get(domain) ?? `https://${domain}`
-    const url = `${base}/.well-known/mimi-protocol-directory`
-    const outcome = await this.connections.of(domain).send({ method: 'GET', url, headers: { accept: 'application/json' } })
-    if (outcome.kind === 'answered' && outcome.status === 200) await this.consider(domain, outcome.body)
-    return this.stored(domain)
+  /** Then nobody waits for it again. */
+  private hasJustFailed(domain: string): boolean {
+    const last = this.failedAt.get(domain)
+    return last !== undefined && performance.now() - last < this.times.stale
   }
-
-  private async consider(domain: string, body: Uint8Array): Promise<void> {
-    const fetched = parse(body)
-    const directory = fetched && readKeyDirectory(fetched.key_directory)
-    if (!fetched || !directory) return
-    const [row, keys] = [await findPeer(this.pool, domain), await findPeerKeys(this.pool, domain)]
-    const pinned = keys.map(({ publicKey, notAfter }) => ({ publicKey: ed25519Key(publicKey), notAfter }))
-    const doubt = await reasonForDistrust(fetched.key_directory, directory, { domain, pinned, issuedAt: row?.issuedAt ?? null }, new Date())
-    if (doubt !== undefined) {
-      peerAlarmed(this.events, doubt)
-      return raiseAlarm(this.pool, domain, doubt)
-    }
-    const kept = await transaction(this.pool, async (sql) => {
-      if (!(await keepDirectory(sql, directoryToKeep(fetched.key_directory, directory)))) return false
-      await storeDirectory(sql, {
-        domain,
-        endpoints: endpointsOf(fetched),
-        profiles: directory.profiles,
-        authorities: (directory.x509_authorities ?? []).map((one) => Buffer.from(one, 'base64url')),
-        issuedAt: new Date(directory.issued_at * 1000),
-        keys: directory.keys.map(({ kid, x, nbf, exp }) => ({
-          keyId: kid,
-          publicKey: Buffer.from(x, 'base64url'),
-          notBefore: new Date(nbf * 1000),
-          notAfter: exp === undefined ? null : new Date(exp * 1000),
-        })),
-      })
-      return true
-    })
-    if (!kept) return raiseAlarm(this.pool, domain, 'its keys change too often')
-    if (pinned.length === 0) peerFirstSeen(this.events)
-    else if (directory.keys.some(({ kid }) => !keys.some(({ keyId }) => keyId === kid))) peerKeysChanged(this.events)
-  }
-
-  private async stored(domain: string): Promise<PeerDirectory | undefined> {
-    const [row, keys] = [await findPeer(this.pool, domain), await findPeerKeys(this.pool, domain)]
-    if (!row?.endpoints || keys.length === 0) return undefined
-    return {
-      domain,
-      endpoints: row.endpoints,
-      profiles: row.profiles ?? [],
-      authorities: row.authorities.map((one) => new Uint8Array(one)),
-      keys: new Map(keys.map(({ keyId, publicKey, notBefore, notAfter }) => [keyId, { key: ed25519Key(publicKey), notBefore, notAfter }])),
-    }
-  }
-}
-
-/** One fetch in this time. */
-function isDue(askedAt: LRUCache<string, number>, domain: string): boolean {
-  const last = askedAt.get(domain)
-  return last === undefined || performance.now() - last > REFETCH_MS
-}
-
-function noteAsked(askedAt: LRUCache<string, number>, domain: string): void {
-  askedAt.set(domain, performance.now())
-}
-
-function parse(body: Uint8Array): ReturnType<typeof MimiDirectory.parse> | undefined {
-  try {
-    return MimiDirectory.safeParse(JSON.parse(Buffer.from(body).toString('utf8'))).data
-  } catch {
-    return undefined // not JSON
-  }
-}
-
-function endpointsOf(fetched: Record<string, unknown>): Record<string, string> {
-  const known = Object.keys(ENDPOINTS).flatMap((name): [string, string][] => {
-    const template = fetched[name]
-    return typeof template === 'string' && TEMPLATE.test(template) ? [[name, template]] : []
-  })
-  return Object.fromEntries(known)
 }

@@ -8,10 +8,15 @@ export interface PeerRow {
   retryAt: Date | null
   endpoints: Record<string, string> | null
   profiles: string[] | null
+  features: string[] | null
   /** X.509, DER. */
   authorities: Buffer[]
   issuedAt: Date | null
   fetchedAt: Date | null
+  expiresAt: Date | null
+  /** Since when its directory cannot be fetched or read, and why. */
+  directoryFailingSince: Date | null
+  directoryError: string | null
   alarm: string | null
   /** By how many seconds its clock is ahead of this server's, where that is too much; negative: behind. */
   clockOffset: number | null
@@ -20,7 +25,9 @@ export interface PeerRow {
 /** What an integer column holds. */
 const MAX_OFFSET = 2 ** 31 - 1
 
-const COLUMNS = `domain, policy, paused, failures, retry_at AS "retryAt", endpoints, profiles, x509_authorities AS authorities, issued_at AS "issuedAt", fetched_at AS "fetchedAt", alarm, clock_offset AS "clockOffset"`
+const COLUMNS = `domain, policy, paused, failures, retry_at AS "retryAt", endpoints, profiles, features, x509_authorities AS authorities,
+  issued_at AS "issuedAt", fetched_at AS "fetchedAt", expires_at AS "expiresAt", directory_failing_since AS "directoryFailingSince",
+  directory_error AS "directoryError", alarm, clock_offset AS "clockOffset"`
 
 /** The row of a provider; undefined before the first contact with it. */
 export async function findPeer(sql: Sql, domain: string): Promise<PeerRow | undefined> {
@@ -45,44 +52,6 @@ export async function findPeerKeys(sql: Sql, domain: string): Promise<PeerKeyRow
   return rows
 }
 
-export interface PeerDirectoryContent {
-  domain: string
-  endpoints: Record<string, string>
-  profiles: readonly string[]
-  authorities: readonly Uint8Array[]
-  issuedAt: Date
-  keys: readonly { keyId: string; publicKey: Uint8Array; notBefore: Date; notAfter: Date | null }[]
-}
-
-/** Replaces a provider's directory and pins by a trusted newer one. Nothing happens if a directory issued later is stored already. */
-export async function storeDirectory(sql: Sql, content: PeerDirectoryContent): Promise<void> {
-  const { rows } = await sql.query({
-    text: `INSERT INTO peer AS p (domain, endpoints, profiles, issued_at, fetched_at, x509_authorities) VALUES ($1, $2, $3, $4, now(), $5)
-           ON CONFLICT (domain) DO UPDATE SET endpoints = excluded.endpoints, profiles = excluded.profiles, issued_at = excluded.issued_at,
-             fetched_at = excluded.fetched_at, x509_authorities = excluded.x509_authorities, alarm = NULL
-           WHERE p.issued_at IS NULL OR p.issued_at <= excluded.issued_at RETURNING domain`,
-    values: [content.domain, JSON.stringify(content.endpoints), content.profiles, content.issuedAt, content.authorities],
-  })
-  if (rows.length === 0) return
-  await sql.query({ text: 'DELETE FROM peer_key WHERE domain = $1', values: [content.domain] })
-  await sql.query({
-    text: `INSERT INTO peer_key (domain, key_id, public_key, not_before, not_after)
-           SELECT $1, * FROM unnest($2::text[], $3::bytea[], $4::timestamptz[], $5::timestamptz[])`,
-    values: [
-      content.domain,
-      content.keys.map(({ keyId }) => keyId),
-      content.keys.map(({ publicKey }) => publicKey),
-      content.keys.map(({ notBefore }) => notBefore),
-      content.keys.map(({ notAfter }) => notAfter),
-    ],
-  })
-}
-
-/** A directory was fetched and is not trusted; the stored one stays in force, and the operator sees why. */
-export async function raiseAlarm(sql: Sql, domain: string, why: string): Promise<void> {
-  await sql.query({ text: 'UPDATE peer SET alarm = $2, fetched_at = now() WHERE domain = $1', values: [domain, why] })
-}
-
 /** The operator's decision on a peer; null: none. */
 export async function setPolicy(sql: Sql, domain: string, policy: 'allow' | 'deny' | null): Promise<void> {
   await sql.query({
@@ -97,15 +66,6 @@ export async function setPaused(sql: Sql, domain: string, paused: boolean): Prom
     text: `INSERT INTO peer (domain, paused) VALUES ($1, $2)
            ON CONFLICT (domain) DO UPDATE SET paused = excluded.paused, failures = 0, retry_at = NULL`,
     values: [domain, paused],
-  })
-}
-
-/** Deletes the pins: the next directory that the provider's web server shows is trusted. */
-export async function forgetKeys(sql: Sql, domain: string): Promise<void> {
-  await sql.query({ text: 'DELETE FROM peer_key WHERE domain = $1', values: [domain] })
-  await sql.query({
-    text: `UPDATE peer SET issued_at = NULL, fetched_at = NULL, endpoints = NULL, profiles = NULL, x509_authorities = '{}', alarm = NULL WHERE domain = $1`,
-    values: [domain],
   })
 }
 
@@ -169,12 +129,16 @@ export interface ListedPeer extends PeerRow {
   lastError: string | null
   lastErrorAt: Date | null
   lastInboundAt: Date | null
+  /** Ends of its keys. */
+  keyEnds: (Date | null)[]
 }
 
 /** All known providers, for the operator, by domain. */
 export async function listPeers(sql: Sql): Promise<ListedPeer[]> {
   const { rows } = await sql.query<ListedPeer>(
-    `SELECT ${COLUMNS}, last_error AS "lastError", last_error_at AS "lastErrorAt", last_inbound_at AS "lastInboundAt" FROM peer ORDER BY domain`,
+    `SELECT ${COLUMNS}, last_error AS "lastError", last_error_at AS "lastErrorAt", last_inbound_at AS "lastInboundAt",
+            ARRAY(SELECT not_after FROM peer_key AS k WHERE k.domain = peer.domain) AS "keyEnds"
+       FROM peer ORDER BY domain`,
   )
   return rows
 }

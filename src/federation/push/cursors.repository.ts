@@ -4,6 +4,8 @@ import type { Sql } from '../../platform/postgres/sql.js'
 export interface DueGroup {
   gid: bigint
   acked: bigint
+  /** How often in a row the peer could not take a batch of it. */
+  failures: number
 }
 
 /** Entries that the peer lacks, or an incarnation, a freeze or a successor that it does not know of. A cursor beyond the head, as after a restore, lacks no entries. */
@@ -22,7 +24,7 @@ const DUE = `${TRIED} AND ${BEHIND}`
 export async function dueGroups(sql: Sql, domain: string, afterGid: bigint, limit: number): Promise<DueGroup[]> {
   const { rows } = await sql.query<DueGroup>({
     name: 'due_groups',
-    text: `SELECT c.gid, c.acked FROM peer_cursor c CROSS JOIN LATERAL (SELECT * FROM groups WHERE groups.gid = c.gid OFFSET 0) g
+    text: `SELECT c.gid, c.acked, c.failures FROM peer_cursor c CROSS JOIN LATERAL (SELECT * FROM groups WHERE groups.gid = c.gid OFFSET 0) g
             WHERE c.domain = $1 AND (c.domain, c.gid) > ($1, $2) AND ${DUE} ORDER BY c.gid + 0 LIMIT $3`,
     values: [domain, afterGid, limit],
   })
@@ -110,6 +112,16 @@ export async function postponeCursor(
                   stopped = CASE WHEN $5 THEN $4 END
             WHERE domain = $1 AND gid = $2`,
     values: [domain, gid, delayMs, why.slice(0, 500), stopped],
+  })
+}
+
+/** It was the peer that could take nothing, and not these groups: what counted against them does not. Not those that were stopped. */
+export async function absolveCursors(sql: Sql, domain: string, gids: readonly bigint[]): Promise<void> {
+  await sql.query({
+    name: 'absolve_peer_cursors',
+    text: `UPDATE peer_cursor SET failures = 0, retry_at = NULL, last_error = NULL
+            WHERE domain = $1 AND gid = ANY ($2::bigint[]) AND failures > 0 AND stopped IS NULL`,
+    values: [domain, gids],
   })
 }
 

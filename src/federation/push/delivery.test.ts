@@ -24,7 +24,7 @@ const BATCH = {
   entries: [entry, entry],
   roster: [],
   welcomes: [],
-  head: { keyId: 'k', signature: new Uint8Array() },
+  head: { signedAtMs: 0n, keyId: 'k', signature: new Uint8Array() },
 } as const
 
 /** A hub of one group with ten entries, of which the peer has four; the peer answers as the test says. */

@@ -23,10 +23,10 @@ export type Delivered =
   | Postponed
   | { readonly kind: 'failed'; readonly why: string; readonly retryAfter: number | undefined }
 
+/** Nothing is written down yet: only a whole run shows whether it is the group, or the peer (`Delivery.postpone`). */
 export interface Postponed {
   readonly kind: 'postponed'
   readonly why: string
-  readonly delayMs: number
   readonly retryAfter: number | undefined
 }
 
@@ -64,6 +64,9 @@ const FORBIDDEN_THIS = /:(foreign-domain|client-unknown)$/
 /** Sends the next batch of one group to one peer, and moves the peer's cursor by what it answers. */
 @Injectable()
 export class Delivery {
+  /** When a peer last took a batch, and when it last could not take one of a group, in milliseconds of this process. */
+  private readonly takenAt = new LRUCache<string, number>({ max: MAX_REMEMBERED })
+  private readonly failedAt = new LRUCache<string, number>({ max: MAX_REMEMBERED })
   /** What part of the usual size peers take, where it is not all, and how many batches of that size they have taken. */
   private readonly shares = new LRUCache<string, { part: number; taken: number }>({ max: MAX_REMEMBERED })
 
@@ -105,7 +108,7 @@ export class Delivery {
 
   private async answered(domain: string, gid: bigint, outgoing: OutgoingBatch, body: Uint8Array): Promise<Delivered> {
     const decoded = decodeNotifyResponse(body)
-    if (decoded.kind === 'malformed') return this.postpone(domain, gid, { why: 'The answer is malformed.', retryAfter: undefined })
+    if (decoded.kind === 'malformed') return { kind: 'postponed', why: 'The answer is malformed.', retryAfter: undefined }
     const response = decoded.value
     switch (response.code) {
       case 'received':
@@ -127,6 +130,7 @@ export class Delivery {
     const least = batch.entries.length > 0 ? batch.firstSeq : lastSeq
     if (receivedThrough < least) return this.stop(domain, gid, 'The peer says that it received a batch, and nothing of it.')
     batchPushed(this.events, batch.entries.length)
+    this.takenAt.set(domain, performance.now())
     this.grow(domain)
     await advanceCursor(this.pool, { domain, gid }, atMost(receivedThrough, lastSeq), batch.incarnation, stops)
     return { kind: 'moved' }
@@ -153,19 +157,33 @@ export class Delivery {
   private async refused(domain: string, gid: bigint, answer: PeerAnswer): Promise<Delivered> {
     const { why, retryAfter } = failed(answer)
     if (!isOfTheGroup(answer)) return { kind: 'failed', why, retryAfter }
-    return isPermanent(answer)
-      ? this.stop(domain, gid, `The peer refuses the batch. ${why}`)
-      : this.postpone(domain, gid, { why, retryAfter })
+    return isPermanent(answer) ? this.stop(domain, gid, `The peer refuses the batch. ${why}`) : { kind: 'postponed', why, retryAfter }
   }
 
-  /** The group waits by itself: what is wrong with its batch need not be wrong with others. */
-  private async postpone(domain: string, gid: bigint, { why, retryAfter }: Omit<Postponed, 'kind' | 'delayMs'>): Promise<Delivered> {
+  /**
+   * The group waits by itself: what is wrong with its batch need not be wrong with others. It is taken out of the lane after many times, but only
+   * if the peer has taken something else meanwhile: one that takes nothing at all says nothing about a group.
+   * @returns milliseconds until the next try
+   */
+  async postpone(domain: string, gid: bigint, { why, retryAfter }: Postponed): Promise<number> {
     const failures = (await failuresOf(this.pool, domain, gid)) + 1
-    if (failures >= MOST_FAILURES) return this.stop(domain, gid, `The peer has not taken the batch in ${failures} tries. ${why}`)
+    const takesOthers = this.hasTakenSince(domain, gid)
+    if (failures >= MOST_FAILURES && takesOthers) {
+      await this.stop(domain, gid, `The peer has not taken the batch in ${failures} tries. ${why}`)
+      return STOPPED_MS
+    }
     const delayMs = retryDelay(failures, Math.random(), retryAfter)
     await postponeCursor(this.pool, { domain, gid }, { delayMs, why, stopped: false })
     batchPostponed(this.events, why)
-    return { kind: 'postponed', why, delayMs, retryAfter }
+    return delayMs
+  }
+
+  /** Notes the failure. @returns whether the peer has taken anything since the one before, as far as this process knows */
+  private hasTakenSince(domain: string, gid: bigint): boolean {
+    const group = `${domain} ${gid}`
+    const last = this.failedAt.get(group)
+    this.failedAt.set(group, performance.now())
+    return last !== undefined && (this.takenAt.get(domain) ?? -Infinity) > last
   }
 
   /** Takes the group out of the lane for hours, or until the operator has looked at it. */

@@ -1,20 +1,24 @@
 import { Inject, Injectable } from '@nestjs/common'
+import { LRUCache } from 'lru-cache'
 import type { Pool } from 'pg'
 import { POOL } from '../../platform/postgres/sql.js'
 import { UserErasures } from '../erasure/user-erasures.js'
-import { dueGroups } from './cursors.repository.js'
+import { absolveCursors, dueGroups } from './cursors.repository.js'
 import { Deletions } from './deletions.js'
 import { Delivery, type Delivered } from './delivery.js'
+import { Tries, type Suspect } from './tries.js'
 
 const GROUPS_AT_ONCE = 50
 /** How often a peer may correct its place in a group within one run; after a restore it does so once. */
 const RELOCATIONS = 3
-/** Groups one after the other that the peer cannot take, and none that it can: then it is the peer. */
-const FAILURES_IN_A_ROW = 3
+const MAX_REMEMBERED = 10_000
 
 /** One run for one peer: a batch of each due group in turn, so that no group waits for the history of another. */
 @Injectable()
 export class PeerLane {
+  /** Peers that took nothing in their last runs. */
+  private readonly suspects = new LRUCache<string, Suspect>({ max: MAX_REMEMBERED })
+
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     private readonly delivery: Delivery,
@@ -29,47 +33,52 @@ export class PeerLane {
     if (deleted.kind === 'failed') return deleted
     const erased = await this.erasures.deliver(peer, now + (until - now) / 2, signal)
     if (erased.kind === 'failed') return erased
+    const tries = new Tries(this.suspects.get(peer))
+    const ended = tries.verdict(await this.groups(peer, until, signal, tries))
+    const suspect = tries.suspect(ended)
+    if (suspect) this.suspects.set(peer, suspect)
+    else this.suspects.delete(peer)
+    if (suspect && ended.kind === 'failed') {
+      await absolveCursors(this.pool, peer, [...suspect.failed])
+      return ended
+    }
+    const againMs = await this.postpone(peer, tries)
+    if (ended.kind !== 'level') return ended
+    return [erased, deleted].find(({ kind }) => kind === 'moved') ?? { kind: 'level', ...(againMs !== undefined && { againMs }) }
+  }
+
+  private async groups(peer: string, until: number, signal: AbortSignal, tries: Tries): Promise<Delivered> {
     const relocations = new Map<bigint, number>()
-    const tries = new Tries()
-    let after = 0n
+    let { after } = tries
+    let fromStart = after === 0n
     for (let found = 0; performance.now() < until;) {
       const due = await dueGroups(this.pool, peer, after, GROUPS_AT_ONCE)
-      for (const { gid } of due) {
+      for (const group of due) {
+        const { gid } = group
+        after = gid
+        if (tries.hasFailed(gid)) continue
         if (performance.now() >= until) return { kind: 'moved' }
         const outcome = await this.delivery.deliver(peer, gid, signal)
-        if (outcome.kind === 'failed' || tries.exhausted(outcome)) return outcomeOfPeer(outcome)
+        tries.note(group, outcome)
+        if (outcome.kind === 'failed') return outcome
+        if (tries.exhausted) return { kind: 'level' }
         if (outcome.kind === 'relocated' && exceeded(relocations, gid))
           await this.delivery.stop(peer, gid, 'The peer names one place after another, and takes nothing.')
         found++
-        after = gid
       }
       if (due.length === GROUPS_AT_ONCE) continue
-      if (found === 0) return [erased, deleted].find(({ kind }) => kind === 'moved') ?? tries.level()
-      ;[after, found] = [0n, 0] // round again: there may be more of each
+      if (found === 0 && fromStart) return { kind: 'level' }
+      ;[after, found, fromStart] = [0n, 0, true] // round again: there may be more of each
     }
     return { kind: 'moved' }
   }
-}
 
-/** What a run has met of groups that wait by themselves. */
-class Tries {
-  private inARow = 0
-  private soonestMs = Infinity
-
-  /** Whether the peer cannot take anything, as far as this run has seen. */
-  exhausted(outcome: Delivered): boolean {
-    if (outcome.kind === 'postponed') this.soonestMs = Math.min(this.soonestMs, outcome.delayMs)
-    this.inARow = outcome.kind === 'postponed' ? this.inARow + 1 : 0
-    return this.inARow >= FAILURES_IN_A_ROW
+  /** @returns milliseconds until the first of those that could not be taken is tried again */
+  private async postpone(peer: string, tries: Tries): Promise<number | undefined> {
+    const delays: number[] = []
+    for (const [gid, outcome] of tries.postponed) delays.push(await this.delivery.postpone(peer, gid, outcome))
+    return delays.length > 0 ? Math.min(...delays) : undefined
   }
-
-  level(): Delivered {
-    return { kind: 'level', ...(this.soonestMs < Infinity && { againMs: this.soonestMs }) }
-  }
-}
-
-function outcomeOfPeer(outcome: Delivered): Delivered {
-  return outcome.kind === 'postponed' ? { kind: 'failed', why: outcome.why, retryAfter: outcome.retryAfter } : outcome
 }
 
 function exceeded(counts: Map<bigint, number>, gid: bigint): boolean {

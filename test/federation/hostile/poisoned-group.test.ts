@@ -115,20 +115,24 @@ describe('a group whose batches the peer cannot take', () => {
   })
 
   it('is stopped after many tries, shown so, and tried again some hours later', async () => {
-    const [poisoned] = (await followed('poisoned')) as [Group]
-    refuse([poisoned], { status: 500 }, () => true)
+    const [poisoned, honest] = (await followed('poisoned', 'honest')) as [Group, Group]
+    refuse([poisoned, honest], { status: 500 }, (group) => group === poisoned)
     await eventually(
       () => cursor(poisoned),
       ({ failures }) => failures >= 1,
     )
-    await server.pool.query('UPDATE peer_cursor SET failures = 11, retry_at = NULL')
+    await server.pool.query("UPDATE peer_cursor SET failures = 11, retry_at = now() + interval '1 hour' WHERE failures > 0")
+    // Only a peer that takes others says something about this one.
+    await honest.send('two')
+    await level(honest)
+    await server.pool.query('UPDATE peer_cursor SET retry_at = NULL WHERE failures > 0')
     const stopped = await eventually(
       () => cursor(poisoned),
       (seen) => seen.stopped !== null,
     )
     expect(stopped.stopped).toContain('500')
     expect(stopped.retryAt!.getTime()).toBeGreaterThan(Date.now() + 2 * 3_600_000)
-    refuse([poisoned], { status: 500 }, () => false)
+    refuse([poisoned, honest], { status: 500 }, () => false)
     await server.pool.query('UPDATE peer_cursor SET retry_at = now()')
     await level(poisoned)
     expect(await cursor(poisoned)).toMatchObject({ failures: 0, stopped: null, retryAt: null })
@@ -140,6 +144,31 @@ describe('a group whose batches the peer cannot take', () => {
     await eventually(peerRow, (failures) => failures > 0)
     expect(came.length).toBe(3)
     expect(new Set(came).size).toBe(3)
+  })
+})
+
+describe('an outage of the peer, which answers all with a signed 503', () => {
+  it('for twelve runs stops no group, and all get everything at once after it', async () => {
+    const groups = await followed('first', 'second', 'third', 'fourth')
+    refuse(groups, { status: 503 }, () => true)
+    for (let runs = 1; runs <= 12; runs++) {
+      await eventually(peerRow, (failures) => failures >= runs)
+      await server.pool.query('UPDATE peer SET retry_at = NULL')
+    }
+    for (const group of groups) expect(await cursor(group)).toMatchObject({ acked: 0n, failures: 0, stopped: null, retryAt: null })
+    refuse(groups, { status: 503 }, () => false)
+    await server.pool.query('UPDATE peer SET retry_at = NULL')
+    for (const group of groups) await level(group)
+  })
+
+  it.each([3, 10])('is told from %i poisoned groups before an honest one', async (count) => {
+    const groups = await followed(...Array.from({ length: count }, (_, number) => `poisoned-${number}`), 'honest')
+    const honest = groups.at(-1)!
+    refuse(groups, { status: 500 }, (group) => group !== honest)
+    await level(honest)
+    await honest.send('two')
+    await level(honest)
+    await eventually(peerRow, (failures) => failures === 0)
   })
 })
 

@@ -3,15 +3,14 @@ import { makeFirstAuthority, replaceAuthoritiesNow } from '../../../src/authenti
 import { Authorities } from '../../../src/authentication/x509/authorities.js'
 import { issueCertificate } from '../../../src/authentication/x509/issuing.js'
 import { X509Credentials } from '../../../src/authentication/x509/x509-credentials.js'
-import { readKeyDirectory, signKeyDirectory } from '../../../src/federation/identity/directory-document.js'
-import { PROFILES } from '../../../src/federation/identity/endpoints.js'
-import { ProviderKeys } from '../../../src/federation/identity/provider-keys.js'
+import { readKeyDirectory, type SignedKeyDirectory } from '../../../src/federation/identity/directory-document.js'
 import { setPolicy } from '../../../src/federation/peers/peers.repository.js'
 import { Secrets } from '../../../src/platform/secrets.js'
 import { importSignatureKey, signaturePublicKey } from '../../../src/protocol/mls/signature.js'
 import { deviceCertificate, p256, testAuthority } from '../../support/mls/certificates.js'
 import { providersOfNodes, type ProviderOfNodes } from '../../support/nodes.js'
 import type { TestServer } from '../../support/server.js'
+import { showDirectory } from '../../support/shown-directory.js'
 
 let [a, b] = [] as unknown as [ProviderOfNodes, ProviderOfNodes]
 let theirs: TestServer
@@ -43,12 +42,7 @@ async function judged(server: TestServer, ...certificates: Uint8Array[]): Promis
 }
 
 /** What stands at a's domain from now on. */
-async function show(authorities: readonly Uint8Array[]): Promise<void> {
-  const about = { domain: a.domain, profiles: PROFILES, now: new Date(), authorities }
-  const key_directory = await signKeyDirectory(await theirs.app.get(ProviderKeys, { strict: false }).published(), about)
-  const honest = (await (await fetch(`${theirs.url}/.well-known/mimi-protocol-directory`)).json()) as object
-  a.proxy.fault = { status: 200, body: JSON.stringify({ ...honest, key_directory }) }
-}
+const show = (authorities: readonly Uint8Array[]) => showDirectory(a, theirs, { authorities })
 
 describe('a peer', () => {
   it('vouches for its own clients, by its signed directory', async () => {
@@ -90,8 +84,8 @@ describe('a peer', () => {
     ['no list', (payload) => (payload['x509_authorities'] = { sub: 'prime' }), 0],
     ['certificates that are none', (payload) => (payload['x509_authorities'] = ['AAAA']), 1],
   ])('with %s has none, and is a peer all the same', async (_case, change, count) => {
-    const keys = await theirs.app.get(ProviderKeys, { strict: false }).published()
-    const signed = await signKeyDirectory(keys, { domain: a.domain, profiles: PROFILES, now: new Date() })
+    const answer = await fetch(`${theirs.url}/.well-known/mimi-protocol-directory`)
+    const { key_directory: signed } = (await answer.json()) as { key_directory: SignedKeyDirectory }
     const payload = JSON.parse(Buffer.from(signed.payload, 'base64url').toString()) as Record<string, unknown>
     change(payload)
     const read = readKeyDirectory({ payload: Buffer.from(JSON.stringify(payload)).toString('base64url'), signatures: [] as never })

@@ -8,6 +8,8 @@ export type Fault = 'none' | 'cut' | 'hangs' | { status: number; headers?: Recor
 export interface FaultyProxy {
   readonly url: string
   fault: Fault
+  /** The endpoints that the fault is for; undefined: all. */
+  only: readonly string[] | undefined
   /** Requests that came, by the endpoint: notify, update, … */
   readonly seen: string[]
   /** The URL of the server behind it; known only once that listens. */
@@ -18,10 +20,11 @@ export interface FaultyProxy {
 /** A proxy in front of one server, which forwards everything until it is given a fault. */
 export async function faultyProxy(): Promise<FaultyProxy> {
   const server = createServer((incoming, outgoing) => handle(incoming, outgoing))
-  const made: FaultyProxy = { url: '', fault: 'none', seen: [], target: '', close }
+  const made: FaultyProxy = { url: '', fault: 'none', only: undefined, seen: [], target: '', close }
   function handle(incoming: IncomingMessage, outgoing: ServerResponse): void {
-    made.seen.push(/^\/(?:mimi\/v1\/)?([\w.-]+)/.exec(incoming.url ?? '')?.[1] ?? '')
-    const { fault } = made
+    const endpoint = /^\/(?:mimi\/v1\/)?([\w.-]+)/.exec(incoming.url ?? '')?.[1] ?? ''
+    made.seen.push(endpoint)
+    const fault = made.only && !made.only.includes(endpoint) ? 'none' : made.fault
     if (fault === 'none') return forward(made.target, incoming, outgoing)
     if (fault === 'cut') return void incoming.socket.destroy()
     if (fault === 'garbage') return void incoming.socket.end('HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\ngarbage')

@@ -21,6 +21,7 @@ const MAX_EXPECTED = 10_000
 @Injectable()
 export class Pull implements OnModuleInit, OnModuleDestroy {
   private readonly expected = new Map<string, { seq: bigint; timer: NodeJS.Timeout }>()
+  private readonly running = new Map<string, Promise<boolean>>()
 
   constructor(
     @Inject(POOL) private readonly pool: Pool,
@@ -59,16 +60,34 @@ export class Pull implements OnModuleInit, OnModuleDestroy {
     await this.jobs.enqueue(PULL_JOB, { group, seq: seq.toString() }, { dedupeId: `pull:${group}`, attempts: 3 })
   }
 
+  /**
+   * Fetches what is missing up to `seq`, without a job; once at a time for each group.
+   * @returns whether anything came by it @throws if the hub gives no answer that counts
+   */
+  now(home: Home, seq: bigint): Promise<boolean> {
+    const group = `${home.hub} ${toBase64url(home.groupId)}`
+    const running = this.running.get(group)
+    if (running) return running
+    const fetched = this.upTo(home, seq).finally(() => this.running.delete(group))
+    this.running.set(group, fetched)
+    return fetched
+  }
+
   private async run(group: string, seq: bigint): Promise<void> {
     const groupId = fromBase64url(group)
     const home = groupId && (await findHome(this.pool, groupId))
-    if (!home || home === 'here') return
+    if (home && home !== 'here') await this.upTo(home, seq)
+  }
+
+  /** @returns whether the replica has grown by it */
+  private async upTo(home: Home, seq: bigint): Promise<boolean> {
     for (let batches = 0; batches < BATCHES_AT_ONCE; batches++) {
       const replica = await findGroup(this.pool, home.groupId)
-      if (!replica || replica.deleted || replica.headSeq >= seq) return
-      if (!(await this.next(home, replica.headSeq))) return
+      if (replica && (replica.deleted || replica.headSeq >= seq)) return batches > 0
+      if (!(await this.next(home, replica?.headSeq ?? 0n))) return batches > 0
     }
     this.expect(home.groupId, seq)
+    return true
   }
 
   /** @returns whether the replica has grown */

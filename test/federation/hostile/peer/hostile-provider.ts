@@ -1,15 +1,13 @@
-import { createHash, generateKeyPairSync, randomBytes, sign, type KeyObject } from 'node:crypto'
+import { createHash, randomBytes, sign, type KeyObject } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { rawKey } from './tls.js'
+import { documentOf, inQuery, newKey, seconds, signedDirectory, type HostileKey, type Template } from './directory.js'
 
 // A provider written from docs/federation-profile.md alone, with nothing of the server's: it signs well, and means ill.
 
-const PROFILE = 'microchat-2'
 const KEY_ID = 'h1'
 const base64url = (content: string | Uint8Array) => Buffer.from(content).toString('base64url')
-const seconds = () => Math.floor(Date.now() / 1000)
 
 /** Whom it asks: where that listens, and what its directory says. */
 export interface Victim {
@@ -66,9 +64,16 @@ export class HostileProvider {
   readonly seen: string[] = []
   answering: Answering = () => ({ status: 500 })
   /** Of its directory; `url` is its own. */
-  template = (url: string, name: string, variable: string): string => `${url}/mimi/v1/${name}?${variable}={${variable}}`
+  template: Template = inQuery
   url = ''
-  private readonly keys = generateKeyPairSync('ed25519')
+  readonly key: HostileKey = newKey(KEY_ID)
+  /** What stands at its domain: a directory of this time, unless it says something else; undefined: it never comes. */
+  showing: () => string | undefined = () => {
+    const { domain, url, template } = this
+    return documentOf(signedDirectory({ domain, url, keys: [this.key], template }), url, template)
+  }
+  /** Resolved when a directory was asked for that does not come. */
+  readonly held = Promise.withResolvers<undefined>()
   private readonly server = createServer((request, response) => void this.handle(request, response))
 
   constructor(readonly domain: string) {}
@@ -99,7 +104,7 @@ export class HostileProvider {
 
   /** What others keep of it: raw Ed25519 over bytes, by its key. */
   sign(bytes: Uint8Array): { keyId: string; signature: Buffer } {
-    return { keyId: KEY_ID, signature: sign(null, bytes, this.keys.privateKey) }
+    return { keyId: KEY_ID, signature: sign(null, bytes, this.key.privateKey) }
   }
 
   /** The fields of a request, signed. */
@@ -125,7 +130,7 @@ export class HostileProvider {
     return wrong.fields?.(made) ?? made
   }
 
-  private signatureOf(covered: Record<string, string>, parameters: string, key = this.keys.privateKey): Record<string, string> {
+  private signatureOf(covered: Record<string, string>, parameters: string, key = this.key.privateKey): Record<string, string> {
     const lines = Object.entries(covered).map(([name, value]) => `"${name.replace(';', '";')}${name.includes(';') ? '' : '"'}: ${value}`)
     const base = [...lines, `"@signature-params": ${parameters}`].join('\n')
     return {
@@ -139,7 +144,10 @@ export class HostileProvider {
     this.seen.push(endpoint)
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk as Buffer)
-    if (endpoint === '.well-known') return void response.end(JSON.stringify(this.directory()))
+    if (endpoint === '.well-known') {
+      const shown = this.showing()
+      return shown === undefined ? this.held.resolve(undefined) : void response.end(shown)
+    }
     const answer = this.answering(endpoint, Buffer.concat(chunks), request.url ?? '')
     if (answer === undefined) return
     if (answer === 'hang up') return void request.socket.destroy()
@@ -176,35 +184,5 @@ export class HostileProvider {
     const parameters = `(${names.join(' ')});created=${created};expires=${created + 60};nonce="${base64url(randomBytes(16))}";keyid="${this.domain}/${KEY_ID}";alg="ed25519";tag="mimi-response"`
     const { from = '', 'mimi-target': named = '' } = covered
     return { from, 'mimi-target': named, ...content, ...this.signatureOf(covered, parameters) }
-  }
-
-  private directory(): object {
-    const now = seconds()
-    const key = { kty: 'OKP', crv: 'Ed25519', x: base64url(rawKey(this.keys.publicKey)), kid: KEY_ID, nbf: now - 60 }
-    const payload = base64url(
-      JSON.stringify({ domain: this.domain, issued_at: now, expires_at: now + 86_400, profiles: [PROFILE], keys: [key] }),
-    )
-    const head = base64url(JSON.stringify({ alg: 'EdDSA', kid: KEY_ID, typ: 'mimi-key-directory' }))
-    const signature = base64url(sign(null, Buffer.from(`${head}.${payload}`), this.keys.privateKey))
-    const endpoint = (name: string, variable: string) => [name, this.template(this.url, name, variable)]
-    return {
-      ...Object.fromEntries([
-        endpoint('keyMaterial', 'targetUser'),
-        endpoint('update', 'roomId'),
-        endpoint('notify', 'roomId'),
-        endpoint('submitMessage', 'roomId'),
-        endpoint('groupInfo', 'roomId'),
-        endpoint('requestConsent', 'targetDomain'),
-        endpoint('updateConsent', 'requesterDomain'),
-        endpoint('identifierQuery', 'domain'),
-        endpoint('log', 'roomId'),
-        endpoint('deleteRoom', 'roomId'),
-        endpoint('operation', 'roomId'),
-        endpoint('room', 'roomId'),
-        endpoint('directory', 'user'),
-      ]),
-      profiles: [PROFILE],
-      key_directory: { payload, signatures: [{ protected: head, signature }] },
-    }
   }
 }

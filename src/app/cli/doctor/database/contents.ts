@@ -60,7 +60,7 @@ async function examineTrust(client: Client): Promise<Finding[]> {
   const findings: Finding[] = []
   if (alarms > 0)
     findings.push(
-      problem(`${providers(alarms)} a directory that is not believed; the keys from before stay in force. See peers list, and ask them.`),
+      problem(`${providers(alarms)} a directory that is not believed; what was known before stays in force. See peers list, and ask them.`),
     )
   if (stopped > 0)
     findings.push(
