@@ -259,11 +259,14 @@ CREATE TABLE followed_group (
   head text,
   head_directory bytea,
   accepted_incarnation integer,
+  mls_group_id bytea,
   CONSTRAINT followed_group_pkey PRIMARY KEY (group_id),
   CONSTRAINT followed_group_gid_key UNIQUE (gid),
   CONSTRAINT followed_group_stopped_check CHECK ((stopped = ANY (ARRAY['equivocation'::text, 'rewritten'::text]))) NOT VALID
 );
 CREATE INDEX followed_group_by_hub ON followed_group USING btree (hub);
+CREATE INDEX followed_group_found ON followed_group USING btree (room_id) WHERE (gid IS NULL);
+CREATE UNIQUE INDEX followed_group_once ON followed_group USING btree (hub, COALESCE(mls_group_id, group_id));
 
 CREATE TABLE foreign_device_list (
   account_id bigint NOT NULL,
@@ -398,16 +401,31 @@ CREATE TABLE groups (
   announced_group_id bytea,
   predecessor_gid bigint,
   stops integer DEFAULT 0 NOT NULL,
+  mls_group_id bytea,
   CONSTRAINT groups_pkey PRIMARY KEY (gid),
   CONSTRAINT groups_frozen_check CHECK ((frozen = ANY (ARRAY['reinit'::text, 'reset'::text]))),
   CONSTRAINT groups_group_id_key UNIQUE (group_id),
   CONSTRAINT groups_mode_check CHECK ((mode = ANY (ARRAY['public'::text, 'private'::text])))
 ) WITH (fillfactor=50);
 CREATE UNIQUE INDEX groups_announced ON groups USING btree (announced_group_id) WHERE (announced_group_id IS NOT NULL);
+CREATE INDEX groups_by_mls_id ON groups USING btree (mls_group_id) WHERE (mls_group_id IS NOT NULL);
 CREATE INDEX groups_by_payer ON groups USING btree (payer) WHERE ((payer IS NOT NULL) AND (deleted_at IS NULL));
 CREATE TRIGGER drop_incarnations_on_group_delete AFTER UPDATE OF deleted_at ON groups FOR EACH ROW WHEN ((new.deleted_at IS NOT NULL)) EXECUTE FUNCTION drop_incarnations();
 CREATE TRIGGER drop_sender_keys_on_group_delete AFTER UPDATE OF deleted_at ON groups FOR EACH ROW WHEN (((old.deleted_at IS NULL) AND (new.deleted_at IS NOT NULL))) EXECUTE FUNCTION drop_sender_keys();
 CREATE TRIGGER record_incarnation AFTER UPDATE OF incarnation ON groups FOR EACH ROW WHEN ((old.incarnation <> new.incarnation)) EXECUTE FUNCTION record_incarnation();
+
+CREATE TABLE handed_out_key_package (
+  ref bytea NOT NULL,
+  room_id text NOT NULL,
+  device_id bigint NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  used_gid bigint,
+  used_seq bigint,
+  used_hash bytea,
+  CONSTRAINT handed_out_key_package_pkey PRIMARY KEY (room_id, ref)
+);
+CREATE INDEX handed_out_key_package_by_device ON handed_out_key_package USING btree (device_id);
+CREATE INDEX handed_out_key_package_expiry ON handed_out_key_package USING btree (expires_at);
 
 CREATE TABLE identity_notice (
   account_id bigint NOT NULL,
@@ -591,6 +609,18 @@ CREATE TABLE outcast_device (
   CONSTRAINT outcast_device_pkey PRIMARY KEY (gid, device_id)
 );
 CREATE INDEX outcast_device_by_device ON outcast_device USING btree (device_id);
+
+CREATE TABLE passed_commit (
+  hash bytea NOT NULL,
+  room_id text NOT NULL,
+  device_id bigint NOT NULL,
+  passed_at timestamp with time zone DEFAULT now() NOT NULL,
+  used_gid bigint,
+  used_seq bigint,
+  CONSTRAINT passed_commit_pkey PRIMARY KEY (room_id, hash)
+);
+CREATE INDEX passed_commit_by_age ON passed_commit USING btree (passed_at);
+CREATE INDEX passed_commit_by_device ON passed_commit USING btree (device_id);
 
 CREATE TABLE peer (
   domain text NOT NULL,
@@ -1023,7 +1053,7 @@ BEGIN
       PERFORM resume_group(g);
     END IF;
     IF before.deleted_at IS NULL THEN
-      PERFORM stop_for(before, g.group_id, NULL);
+      PERFORM stop_for(before, mls_id(g), NULL);
     END IF;
   END IF;
   IF p_admin IS NOT NULL THEN
@@ -1255,12 +1285,13 @@ DECLARE
   made groups;
   stored bytea;
   excess text;
+  address bytea;
 BEGIN
   IF p_successor_of IS NOT NULL THEN
     SELECT * INTO old FROM groups g WHERE g.group_id = p_successor_of FOR NO KEY UPDATE;
     excess := CASE WHEN FOUND THEN judge_successor(old, p_group_id, p_device, p_user) ELSE 'predecessor' END;
     IF excess IS NOT NULL THEN
-      RETURN QUERY SELECT excess, NULL::bigint, NULL::integer, old.successor_group_id, old.room_id;
+      RETURN QUERY SELECT excess, NULL::bigint, NULL::integer, successor_address(old), old.room_id;
       RETURN;
     END IF;
     IF p_policy_version IS NOT NULL AND old.successor_group_id IS NULL AND NOT policy_is(old.gid, p_policy_version) THEN
@@ -1271,18 +1302,18 @@ BEGIN
   END IF;
 
   PERFORM lock_group_id(p_group_id);
-  -- Nobody shadows the group of another hub.
-  IF EXISTS (SELECT FROM groups g WHERE g.announced_group_id = p_group_id AND g.gid IS DISTINCT FROM old.gid)
-     OR EXISTS (SELECT FROM followed_group f WHERE f.group_id = p_group_id) THEN
+  IF EXISTS (SELECT FROM groups g WHERE g.announced_group_id = p_group_id AND g.gid IS DISTINCT FROM old.gid) THEN
     RETURN QUERY SELECT 'exists', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
     RETURN;
   END IF;
-  INSERT INTO groups (group_id, mode, cipher_suite, epoch, head_chain, room_id, payer, predecessor_gid, bytes)
-  VALUES (p_group_id, p_mode, p_suite, p_epoch, log_chain_start(p_group_id, 1), p_room, p_user, old.gid,
+  SELECT * INTO made FROM groups g WHERE g.gid = own_group(p_group_id);
+  address := coalesce(made.group_id, free_address(NULL, p_group_id, false));
+  INSERT INTO groups (group_id, mls_group_id, mode, cipher_suite, epoch, head_chain, room_id, payer, predecessor_gid, bytes)
+  VALUES (address, nullif(p_group_id, address), p_mode, p_suite, p_epoch, log_chain_start(p_group_id, 1), p_room, p_user, old.gid,
           octet_length(p_group_info) + coalesce(octet_length(p_tree), 0) + coalesce(octet_length(p_snapshot), 0))
   ON CONFLICT (group_id) DO NOTHING RETURNING * INTO made;
   IF NOT FOUND THEN
-    SELECT * INTO made FROM groups g WHERE g.group_id = p_group_id;
+    SELECT * INTO made FROM groups g WHERE g.group_id = address;
     SELECT i.bytes INTO stored FROM group_info i WHERE i.gid = made.gid AND i.epoch = p_epoch;
     RETURN QUERY SELECT
       CASE WHEN made.deleted_at IS NULL AND stored = p_group_info AND (old.gid IS NULL OR old.successor_group_id = p_group_id)
@@ -1374,11 +1405,11 @@ BEGIN
     END IF;
     -- Members of a successor are in the group together already.
     IF p_branch_of IS NOT NULL AND EXISTS (SELECT FROM blockers_among(p_added, p_user))
-       AND NOT EXISTS (SELECT FROM groups g WHERE g.group_id = p_group_id) THEN
+       AND own_group(p_group_id) IS NULL THEN
       RETURN QUERY SELECT 'no-consent', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
       RETURN;
     END IF;
-    IF NOT key_packages_unused(p_refs) AND NOT EXISTS (SELECT FROM groups g WHERE g.group_id = p_group_id) THEN
+    IF NOT key_packages_unused(p_refs) AND own_group(p_group_id) IS NULL THEN
       RETURN QUERY SELECT 'key-package-used', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
       RETURN;
     END IF;
@@ -1470,7 +1501,7 @@ BEGIN
     RETURN;
   END IF;
   INSERT INTO peer_deletion (domain, group_id, room_id, incarnation)
-  SELECT c.domain, g.group_id, g.room_id, g.incarnation FROM peer_cursor c WHERE c.gid = p_gid
+  SELECT c.domain, mls_id(g), g.room_id, g.incarnation FROM peer_cursor c WHERE c.gid = p_gid
   ON CONFLICT DO NOTHING;
   DELETE FROM peer_cursor WHERE gid = p_gid;
   UPDATE groups SET deleted_at = now(), bytes = 0, announced_group_id = NULL WHERE gid = p_gid;
@@ -1705,6 +1736,32 @@ BEGIN
 END $function$
 ;
 
+CREATE FUNCTION follow_group(p_hub text, p_mls_group_id bytea, p_room text, p_found boolean)
+ RETURNS bytea
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  known followed_group;
+  address bytea;
+BEGIN
+  PERFORM lock_group_id(p_mls_group_id);
+  IF p_found THEN
+    DELETE FROM followed_group f
+     WHERE f.room_id = p_room AND f.gid IS NULL AND f.deleted_at IS NULL AND coalesce(f.mls_group_id, f.group_id) <> p_mls_group_id;
+  END IF;
+  SELECT * INTO known FROM followed_group f WHERE f.hub = p_hub AND coalesce(f.mls_group_id, f.group_id) = p_mls_group_id;
+  IF FOUND AND known.room_id <> p_room AND (known.gid IS NOT NULL OR known.deleted_at IS NOT NULL) THEN
+    RETURN NULL;
+  ELSIF FOUND THEN
+    UPDATE followed_group SET room_id = p_room, first_seen_at = now() WHERE group_id = known.group_id AND gid IS NULL AND deleted_at IS NULL;
+    RETURN known.group_id;
+  END IF;
+  address := free_address(p_hub, p_mls_group_id, p_found);
+  INSERT INTO followed_group (group_id, mls_group_id, hub, room_id) VALUES (address, nullif(p_mls_group_id, address), p_hub, p_room);
+  RETURN address;
+END $function$
+;
+
 CREATE FUNCTION follow_stop(p_gid bigint, p_frozen text, p_successor bytea)
  RETURNS bigint[]
  LANGUAGE plpgsql
@@ -1715,6 +1772,30 @@ BEGIN
   UPDATE groups SET frozen = p_frozen, successor_group_id = p_successor WHERE gid = p_gid RETURNING * INTO old;
   PERFORM tell_frozen(old);
   RETURN ARRAY(SELECT i.device_id FROM inbox i WHERE i.gid = p_gid AND i.kind = 'group.frozen');
+END $function$
+;
+
+CREATE FUNCTION free_address(p_hub text, p_mls_group_id bytea, p_found boolean)
+ RETURNS bytea
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  address bytea := p_mls_group_id;
+BEGIN
+  FOR attempt IN 1 .. 100 LOOP
+    PERFORM lock_group_id(address);
+    IF NOT p_found THEN
+      DELETE FROM followed_group f WHERE f.group_id = address AND f.gid IS NULL AND f.deleted_at IS NULL;
+    END IF;
+    IF NOT EXISTS (SELECT FROM groups g WHERE g.group_id = address) AND NOT EXISTS (SELECT FROM followed_group f WHERE f.group_id = address)
+       AND (p_hub IS NULL OR NOT EXISTS (SELECT FROM groups g WHERE g.announced_group_id = address)) THEN
+      RETURN address;
+    END IF;
+    address := sha256(
+      convert_to('microchat group address', 'UTF8') || convert_to(coalesce(p_hub, ''), 'UTF8') || decode('00', 'hex') || p_mls_group_id || int4send(attempt)
+    );
+  END LOOP;
+  RAISE EXCEPTION 'no address is free for a group';
 END $function$
 ;
 
@@ -1752,8 +1833,7 @@ CREATE FUNCTION group_id_taken(p_group_id bytea)
  LANGUAGE sql
  STABLE
 AS $function$
-  SELECT EXISTS (SELECT FROM groups g WHERE g.group_id = p_group_id) OR EXISTS (SELECT FROM groups g WHERE g.announced_group_id = p_group_id)
-      OR EXISTS (SELECT FROM followed_group f WHERE f.group_id = p_group_id)
+  SELECT own_group(p_group_id) IS NOT NULL OR EXISTS (SELECT FROM groups g WHERE g.announced_group_id = p_group_id)
 $function$
 ;
 
@@ -2089,6 +2169,15 @@ AS $function$
 $function$
 ;
 
+CREATE FUNCTION mls_id(g groups)
+ RETURNS bytea
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  SELECT coalesce(g.mls_group_id, g.group_id)
+$function$
+;
+
 CREATE FUNCTION note_identity_change()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -2133,6 +2222,19 @@ BEGIN
   INSERT INTO inbox (device_id, kind, gid) SELECT t.id, 'group.leaving', p_gid FROM unnest(devices) AS t (id) ORDER BY t.id;
   RETURN devices;
 END $function$
+;
+
+CREATE FUNCTION own_group(p_mls_group_id bytea)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT x.gid FROM (
+    SELECT g.gid FROM groups g WHERE g.group_id = p_mls_group_id AND g.mls_group_id IS NULL
+     UNION ALL
+    SELECT g.gid FROM groups g WHERE g.mls_group_id = p_mls_group_id
+  ) x WHERE NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = x.gid OFFSET 0) LIMIT 1
+$function$
 ;
 
 CREATE FUNCTION policy_is(p_gid bigint, p_version bigint)
@@ -2332,7 +2434,7 @@ BEGIN
       USING HINT = 'Set the clock, or name the greatest incarnation that was ever in use: cli recovered --above N';
   END IF;
   UPDATE groups g
-     SET incarnation = fresh, chain_from_seq = head_seq, head_chain = log_chain_start(group_id, fresh),
+     SET incarnation = fresh, chain_from_seq = head_seq, head_chain = log_chain_start(coalesce(mls_group_id, group_id), fresh),
          reused_above = least(reused_above, epoch)
    WHERE deleted_at IS NULL AND NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = g.gid);
   GET DIAGNOSTICS moved = ROW_COUNT;
@@ -2385,16 +2487,6 @@ BEGIN
     RAISE EXCEPTION 'a device of an account with a device list has no certificate' USING ERRCODE = 'check_violation';
   END IF;
   RETURN NULL;
-END $function$
-;
-
-CREATE FUNCTION reserve_for_hub(p_group_id bytea)
- RETURNS boolean
- LANGUAGE plpgsql
-AS $function$
-BEGIN
-  PERFORM lock_group_id(p_group_id);
-  RETURN NOT group_id_taken(p_group_id);
 END $function$
 ;
 
@@ -2882,6 +2974,31 @@ BEGIN
 END $function$
 ;
 
+CREATE FUNCTION successor_address(g groups)
+ RETURNS bytea
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+DECLARE
+  elsewhere text;
+  found bytea;
+BEGIN
+  IF g.successor_group_id IS NULL THEN
+    RETURN NULL;
+  END IF;
+  SELECT f.hub INTO elsewhere FROM followed_group f WHERE f.gid = g.gid;
+  IF elsewhere IS NULL THEN
+    SELECT x.group_id INTO found FROM groups x WHERE x.gid = own_group(g.successor_group_id);
+    RETURN coalesce(found, g.successor_group_id);
+  END IF;
+  SELECT f.group_id INTO found FROM followed_group f WHERE f.hub = elsewhere AND coalesce(f.mls_group_id, f.group_id) = g.successor_group_id;
+  IF found IS NULL AND NOT EXISTS (SELECT FROM groups x WHERE x.group_id = g.successor_group_id) THEN
+    found := g.successor_group_id;
+  END IF;
+  RETURN found;
+END $function$
+;
+
 CREATE FUNCTION take_key_package(p_device bigint, p_keys bytea[], p_suites integer[], p_extensions integer[], p_proposals integer[], p_credentials integer[])
  RETURNS SETOF key_package
  LANGUAGE plpgsql
@@ -3020,7 +3137,7 @@ BEGIN
     RETURN;
   END IF;
   -- Made later, so its row comes later in the order of locks.
-  SELECT * INTO next FROM groups x WHERE x.group_id = g.successor_group_id AND x.deleted_at IS NULL FOR NO KEY UPDATE;
+  SELECT * INTO next FROM groups x WHERE x.gid = own_group(g.successor_group_id) AND x.deleted_at IS NULL FOR NO KEY UPDATE;
   -- It stops by this, and who has been dismissed there is no admin of the room any more.
   IF next.gid IS NOT NULL AND NOT authorize_admin(next.gid, p_admin) THEN
     RETURN QUERY SELECT 'forbidden', NULL::bigint;
@@ -3028,14 +3145,14 @@ BEGIN
   END IF;
   UPDATE room r SET current_gid = p_gid
    WHERE r.room_id = g.room_id
-     AND r.current_gid = coalesce((SELECT x.gid FROM groups x WHERE x.group_id = g.successor_group_id), p_gid);
+     AND r.current_gid = coalesce(own_group(g.successor_group_id), p_gid);
   IF NOT FOUND THEN
     RETURN QUERY SELECT 'final', NULL::bigint;
     RETURN;
   END IF;
   PERFORM resume_group(g);
   IF next.gid IS NOT NULL THEN
-    PERFORM stop_for(next, g.group_id, p_admin);
+    PERFORM stop_for(next, mls_id(g), p_admin);
   END IF;
   RETURN QUERY SELECT 'accepted', next.gid;
 END $function$

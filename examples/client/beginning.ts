@@ -42,7 +42,7 @@ export async function beginOnServer(device: Device, { before, origin, groupId, u
     { extraProposals: proposals, ratchetTreeExtension: mode === 'private' },
   )
   if (!made.welcome) throw new Error('Nobody is invited')
-  const answer = await device.http.post<{ incarnation: number; seq: number }>('/v1/groups', {
+  const answer = await device.http.post<{ group_id: Uint8Array; incarnation: number; seq: number }>('/v1/groups', {
     mode,
     group_info: await groupInfo(made.newState, impl),
     ratchet_tree: encodeTree(made.newState.ratchetTree),
@@ -51,5 +51,5 @@ export async function beginOnServer(device: Device, { before, origin, groupId, u
   })
   const { incarnation, seq } = answer
   const former = { certified: before.certified }
-  return recordOf(device, { groupId, mode, suite: before.suite, state: made.newState, incarnation, seq, former })
+  return recordOf(device, { groupId: answer.group_id, mode, suite: before.suite, state: made.newState, incarnation, seq, former })
 }

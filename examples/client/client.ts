@@ -212,7 +212,7 @@ export class Client {
     const known = this.store.group(item.group_id)
     if (known && known.standing === 'member' && known.cursor >= item.seq) return
     try {
-      const record = await joinByWelcome(this.device, item, this.#former)
+      const record = await joinByWelcome(this.device, item, this.store)
       if (known) this.former.push(known)
       this.store.put(record)
       this.#adopt(item.group_id)

@@ -10,7 +10,7 @@ import type { StateOf } from './mls/resumption.js'
 import { clientConfig, suite } from './mls/suites.js'
 import { decodeTree, encodeTree, settled } from './mls/tree.js'
 import { joinWelcome } from './mls/welcome.js'
-import type { GroupRecord, Mode, StoredKeyPackage } from './store.js'
+import type { GroupRecord, Mode, Store, StoredKeyPackage } from './store.js'
 import { named, sha256, toBase64Url, toHex } from './wire.js'
 import { unverifiedAtJoining } from './x509/unverified.js'
 
@@ -32,6 +32,7 @@ export interface NewGroup {
   }
 }
 interface Created {
+  group_id: Uint8Array
   incarnation: number
   seq: number
   room: string
@@ -80,8 +81,8 @@ export async function createOnServer(device: Device, wish: NewGroup, groupOf: Gr
     ...(wish.room === undefined ? {} : { room: wish.room }),
     ...(wish.successorOf === undefined ? {} : { successor_of: wish.successorOf }),
   })
-  const { incarnation, seq } = answer
-  return recordOf(device, { incarnation, seq, groupId: wish.groupId, mode, suite: suiteId, state, former: { certified } })
+  const { group_id: groupId, incarnation, seq } = answer
+  return recordOf(device, { incarnation, seq, groupId, mode, suite: suiteId, state, former: { certified } })
 }
 
 /** The server makes certified what a user with a device list creates, unless the request says otherwise. */
@@ -112,9 +113,9 @@ export interface WelcomeItem {
 
 /**
  * Joins by a Welcome from the inbox. In public mode the tree comes from the server, as of the epoch we join at.
- * @param groupOf the groups that this device knows: one of them may be the group before, or this one, which it was out of
+ * @param known the groups that this device knows: one of them may be the group before, or this one, which it was out of
  */
-export async function joinByWelcome(device: Device, item: WelcomeItem, groupOf: GroupOf = () => undefined): Promise<GroupRecord> {
+export async function joinByWelcome(device: Device, item: WelcomeItem, known: Known): Promise<GroupRecord> {
   const welcome = decodeWelcome(item.welcome)
   const stored = findKeyPackage(device, welcome)
   const { impl } = await suite(stored.suite)
@@ -122,11 +123,11 @@ export async function joinByWelcome(device: Device, item: WelcomeItem, groupOf: 
   const view = await device.http.get<GroupView>(path)
   const tree = view.mode === 'public' ? decodeTree(await fetchTree(device, path, item.epoch)) : undefined
   let before: GroupRecord | undefined
-  const stateOf: StateOf = (groupId) => (before = groupOf(groupId))?.state
+  const stateOf: StateOf = (mlsGroupId) => (before = known.formerInMls(mlsGroupId, view.successor_of))?.state
   const state = await joinWelcome(welcome, stored, impl, { tree, stateOf })
-  const own = groupOf(item.group_id)
+  const own = known.group(item.group_id)
   // After a reset nothing in MLS names the group before: the server's word counts for more certificates, not for fewer.
-  before ??= view.successor_of && groupOf(view.successor_of)
+  before ??= view.successor_of && known.group(view.successor_of)
   const former = own ?? (before && { certified: before.certified })
   const { incarnation, seq } = item
   const joined = { incarnation, seq, groupId: item.group_id, mode: view.mode, suite: stored.suite, state: settled(state) }
@@ -136,6 +137,7 @@ export async function joinByWelcome(device: Device, item: WelcomeItem, groupOf: 
   return record
 }
 
+type Known = Pick<Store, 'group' | 'formerInMls'>
 type GroupOf = (groupId: Uint8Array) => GroupRecord | undefined
 
 /** What is known of the group besides: its user, the device's own past in it, or the group before it says so. */

@@ -60,6 +60,7 @@ export interface ChatMessage {
 }
 
 export interface GroupRecord {
+  /** As this server addresses the group; in MLS it has the id of its state's GroupContext, which is almost always the same. */
   groupId: Uint8Array
   mode: Mode
   suite: number
@@ -137,6 +138,17 @@ export class Store {
 
   group(groupId: Uint8Array): GroupRecord | undefined {
     return this.groups.get(toHex(groupId))
+  }
+
+  /** Groups of two providers may have one id in MLS. */
+  groupsInMls(mlsGroupId: Uint8Array): GroupRecord[] {
+    return [...this.groups.values()].filter(({ state }) => toHex(state.groupContext.groupId) === toHex(mlsGroupId))
+  }
+
+  /** A Welcome names the group before by its id in MLS: if there are several, the server says which one it is. */
+  formerInMls(mlsGroupId: Uint8Array, address?: Uint8Array): GroupRecord | undefined {
+    const found = this.groupsInMls(mlsGroupId)
+    return found.find(({ groupId }) => address !== undefined && toHex(groupId) === toHex(address)) ?? found[0]
   }
 
   put(record: GroupRecord): GroupRecord {

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 /** Fields of the API that carry bytes: byte strings in CBOR, base64url in JSON. */
 const BYTES = new Set([
   'group_id',
+  'mls_group_id',
   'group_info',
   'ratchet_tree',
   'commit',

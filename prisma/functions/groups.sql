@@ -1,7 +1,7 @@
 -- The life of a group: create, delete, and what a restore asks for. Resets and successors: rooms.sql.
 
--- A new group, its creator its only member. With p_successor_of it takes the place of a frozen group, once (compare-and-set); who may do that, see
--- judge_successor in rooms.sql. Outcomes: accepted, duplicate, exists (also at another hub, or announced by a ReInit of another group), room-taken,
+-- A new group, its creator its only member. p_group_id is its MLS group id; its address is another one only if another group has that one. With p_successor_of it takes the place of a frozen group, once (compare-and-set); who may do that, see
+-- judge_successor in rooms.sql. Outcomes: accepted, duplicate, exists (also announced by a ReInit of another group), room-taken,
 -- successor-taken, account-full, too-many-groups, retry, and those of judge_successor.
 --   p_policy_version  the policy of the frozen group under which the successor was judged: its admins and its policy. NULL: not judged by it
 --   p_max_account, p_max_groups  bytes that all groups of the creator may keep, and how many they may be; NULL: no limit
@@ -26,12 +26,13 @@ DECLARE
   made groups;
   stored bytea;
   excess text;
+  address bytea;
 BEGIN
   IF p_successor_of IS NOT NULL THEN
     SELECT * INTO old FROM groups g WHERE g.group_id = p_successor_of FOR NO KEY UPDATE;
     excess := CASE WHEN FOUND THEN judge_successor(old, p_group_id, p_device, p_user) ELSE 'predecessor' END;
     IF excess IS NOT NULL THEN
-      RETURN QUERY SELECT excess, NULL::bigint, NULL::integer, old.successor_group_id, old.room_id;
+      RETURN QUERY SELECT excess, NULL::bigint, NULL::integer, successor_address(old), old.room_id;
       RETURN;
     END IF;
     IF p_policy_version IS NOT NULL AND old.successor_group_id IS NULL AND NOT policy_is(old.gid, p_policy_version) THEN
@@ -42,18 +43,18 @@ BEGIN
   END IF;
 
   PERFORM lock_group_id(p_group_id);
-  -- Nobody shadows the group of another hub.
-  IF EXISTS (SELECT FROM groups g WHERE g.announced_group_id = p_group_id AND g.gid IS DISTINCT FROM old.gid)
-     OR EXISTS (SELECT FROM followed_group f WHERE f.group_id = p_group_id) THEN
+  IF EXISTS (SELECT FROM groups g WHERE g.announced_group_id = p_group_id AND g.gid IS DISTINCT FROM old.gid) THEN
     RETURN QUERY SELECT 'exists', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
     RETURN;
   END IF;
-  INSERT INTO groups (group_id, mode, cipher_suite, epoch, head_chain, room_id, payer, predecessor_gid, bytes)
-  VALUES (p_group_id, p_mode, p_suite, p_epoch, log_chain_start(p_group_id, 1), p_room, p_user, old.gid,
+  SELECT * INTO made FROM groups g WHERE g.gid = own_group(p_group_id);
+  address := coalesce(made.group_id, free_address(NULL, p_group_id, false));
+  INSERT INTO groups (group_id, mls_group_id, mode, cipher_suite, epoch, head_chain, room_id, payer, predecessor_gid, bytes)
+  VALUES (address, nullif(p_group_id, address), p_mode, p_suite, p_epoch, log_chain_start(p_group_id, 1), p_room, p_user, old.gid,
           octet_length(p_group_info) + coalesce(octet_length(p_tree), 0) + coalesce(octet_length(p_snapshot), 0))
   ON CONFLICT (group_id) DO NOTHING RETURNING * INTO made;
   IF NOT FOUND THEN
-    SELECT * INTO made FROM groups g WHERE g.group_id = p_group_id;
+    SELECT * INTO made FROM groups g WHERE g.group_id = address;
     SELECT i.bytes INTO stored FROM group_info i WHERE i.gid = made.gid AND i.epoch = p_epoch;
     RETURN QUERY SELECT
       CASE WHEN made.deleted_at IS NULL AND stored = p_group_info AND (old.gid IS NULL OR old.successor_group_id = p_group_id)
@@ -166,11 +167,11 @@ BEGIN
     END IF;
     -- Members of a successor are in the group together already.
     IF p_branch_of IS NOT NULL AND EXISTS (SELECT FROM blockers_among(p_added, p_user))
-       AND NOT EXISTS (SELECT FROM groups g WHERE g.group_id = p_group_id) THEN
+       AND own_group(p_group_id) IS NULL THEN
       RETURN QUERY SELECT 'no-consent', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
       RETURN;
     END IF;
-    IF NOT key_packages_unused(p_refs) AND NOT EXISTS (SELECT FROM groups g WHERE g.group_id = p_group_id) THEN
+    IF NOT key_packages_unused(p_refs) AND own_group(p_group_id) IS NULL THEN
       RETURN QUERY SELECT 'key-package-used', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
       RETURN;
     END IF;
@@ -224,7 +225,7 @@ BEGIN
     RETURN;
   END IF;
   INSERT INTO peer_deletion (domain, group_id, room_id, incarnation)
-  SELECT c.domain, g.group_id, g.room_id, g.incarnation FROM peer_cursor c WHERE c.gid = p_gid
+  SELECT c.domain, mls_id(g), g.room_id, g.incarnation FROM peer_cursor c WHERE c.gid = p_gid
   ON CONFLICT DO NOTHING;
   DELETE FROM peer_cursor WHERE gid = p_gid;
   UPDATE groups SET deleted_at = now(), bytes = 0, announced_group_id = NULL WHERE gid = p_gid;
@@ -317,7 +318,7 @@ BEGIN
       USING HINT = 'Set the clock, or name the greatest incarnation that was ever in use: cli recovered --above N';
   END IF;
   UPDATE groups g
-     SET incarnation = fresh, chain_from_seq = head_seq, head_chain = log_chain_start(group_id, fresh),
+     SET incarnation = fresh, chain_from_seq = head_seq, head_chain = log_chain_start(coalesce(mls_group_id, group_id), fresh),
          reused_above = least(reused_above, epoch)
    WHERE deleted_at IS NULL AND NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = g.gid);
   GET DIAGNOSTICS moved = ROW_COUNT;

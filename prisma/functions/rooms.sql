@@ -1,23 +1,98 @@
 -- A room outlives its groups: how a group is stopped, and which one takes its place (docs/adr/0030-rooms.md). A function that is given a row of
 -- `groups` is for a caller that has locked it.
 
--- Until the transaction ends, nobody else takes this group id or announces it: the two are rows of different kinds, which no index compares.
+-- Until the transaction ends, nobody else takes this id or address, or announces it: these are rows of different kinds, which no index compares.
 CREATE OR REPLACE FUNCTION lock_group_id(p_group_id bytea) RETURNS void LANGUAGE sql VOLATILE AS $$
   SELECT pg_advisory_xact_lock(hashtextextended(encode(p_group_id, 'hex'), 17))
 $$;
 
--- Whether a group has the id, had it before it was deleted, or has announced it.
-CREATE OR REPLACE FUNCTION group_id_taken(p_group_id bytea) RETURNS boolean LANGUAGE sql STABLE AS $$
-  SELECT EXISTS (SELECT FROM groups g WHERE g.group_id = p_group_id) OR EXISTS (SELECT FROM groups g WHERE g.announced_group_id = p_group_id)
-      OR EXISTS (SELECT FROM followed_group f WHERE f.group_id = p_group_id)
+-- The MLS group id of a group, which is its address unless that was taken.
+CREATE OR REPLACE FUNCTION mls_id(g groups) RETURNS bytea LANGUAGE sql IMMUTABLE AS $$
+  SELECT coalesce(g.mls_group_id, g.group_id)
 $$;
 
--- Whether another provider may have the id for a group of its own: of what is announced here it learns by the log, and could keep it from the
--- successor. Until the transaction ends nobody else takes it.
-CREATE OR REPLACE FUNCTION reserve_for_hub(p_group_id bytea) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+-- The group that is, or was, at home here with this MLS group id. What other hubs have is none of its business.
+CREATE OR REPLACE FUNCTION own_group(p_mls_group_id bytea) RETURNS bigint LANGUAGE sql STABLE AS $$
+  SELECT x.gid FROM (
+    SELECT g.gid FROM groups g WHERE g.group_id = p_mls_group_id AND g.mls_group_id IS NULL
+     UNION ALL
+    SELECT g.gid FROM groups g WHERE g.mls_group_id = p_mls_group_id
+  ) x WHERE NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = x.gid OFFSET 0) LIMIT 1
+$$;
+
+-- Whether a group here has the id, had it before it was deleted, or has announced it.
+CREATE OR REPLACE FUNCTION group_id_taken(p_group_id bytea) RETURNS boolean LANGUAGE sql STABLE AS $$
+  SELECT own_group(p_group_id) IS NOT NULL OR EXISTS (SELECT FROM groups g WHERE g.announced_group_id = p_group_id)
+$$;
+
+-- An address that no other group has, for a group of another hub (p_hub) or one here (NULL): its id if that is free, else one made of hub and id.
+-- What is only found, by p_found or by what stands there, gives way to what is proven; what is announced here is kept for the successor.
+-- Until the transaction ends nobody else takes the address.
+CREATE OR REPLACE FUNCTION free_address(p_hub text, p_mls_group_id bytea, p_found boolean) RETURNS bytea LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  address bytea := p_mls_group_id;
 BEGIN
-  PERFORM lock_group_id(p_group_id);
-  RETURN NOT group_id_taken(p_group_id);
+  FOR attempt IN 1 .. 100 LOOP
+    PERFORM lock_group_id(address);
+    IF NOT p_found THEN
+      DELETE FROM followed_group f WHERE f.group_id = address AND f.gid IS NULL AND f.deleted_at IS NULL;
+    END IF;
+    IF NOT EXISTS (SELECT FROM groups g WHERE g.group_id = address) AND NOT EXISTS (SELECT FROM followed_group f WHERE f.group_id = address)
+       AND (p_hub IS NULL OR NOT EXISTS (SELECT FROM groups g WHERE g.announced_group_id = address)) THEN
+      RETURN address;
+    END IF;
+    address := sha256(
+      convert_to('microchat group address', 'UTF8') || convert_to(coalesce(p_hub, ''), 'UTF8') || decode('00', 'hex') || p_mls_group_id || int4send(attempt)
+    );
+  END LOOP;
+  RAISE EXCEPTION 'no address is free for a group';
+END $$;
+
+-- Where a group of another hub is addressed here: the same at each call. NULL: the hub has it in another room.
+--   p_found   it was found by its room, and no device here has joined: it keeps no address from others, and goes when nobody joins
+DROP FUNCTION IF EXISTS reserve_for_hub(bytea);
+CREATE OR REPLACE FUNCTION follow_group(p_hub text, p_mls_group_id bytea, p_room text, p_found boolean) RETURNS bytea LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+  known followed_group;
+  address bytea;
+BEGIN
+  PERFORM lock_group_id(p_mls_group_id);
+  IF p_found THEN
+    DELETE FROM followed_group f
+     WHERE f.room_id = p_room AND f.gid IS NULL AND f.deleted_at IS NULL AND coalesce(f.mls_group_id, f.group_id) <> p_mls_group_id;
+  END IF;
+  SELECT * INTO known FROM followed_group f WHERE f.hub = p_hub AND coalesce(f.mls_group_id, f.group_id) = p_mls_group_id;
+  IF FOUND AND known.room_id <> p_room AND (known.gid IS NOT NULL OR known.deleted_at IS NOT NULL) THEN
+    RETURN NULL;
+  ELSIF FOUND THEN
+    UPDATE followed_group SET room_id = p_room, first_seen_at = now() WHERE group_id = known.group_id AND gid IS NULL AND deleted_at IS NULL;
+    RETURN known.group_id;
+  END IF;
+  address := free_address(p_hub, p_mls_group_id, p_found);
+  INSERT INTO followed_group (group_id, mls_group_id, hub, room_id) VALUES (address, nullif(p_mls_group_id, address), p_hub, p_room);
+  RETURN address;
+END $$;
+
+-- The address of the group that took the place of g. NULL: there is none, or it is one of another hub that is not known here yet, while another
+-- group has that address: its Welcome brings it.
+CREATE OR REPLACE FUNCTION successor_address(g groups) RETURNS bytea LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  elsewhere text;
+  found bytea;
+BEGIN
+  IF g.successor_group_id IS NULL THEN
+    RETURN NULL;
+  END IF;
+  SELECT f.hub INTO elsewhere FROM followed_group f WHERE f.gid = g.gid;
+  IF elsewhere IS NULL THEN
+    SELECT x.group_id INTO found FROM groups x WHERE x.gid = own_group(g.successor_group_id);
+    RETURN coalesce(found, g.successor_group_id);
+  END IF;
+  SELECT f.group_id INTO found FROM followed_group f WHERE f.hub = elsewhere AND coalesce(f.mls_group_id, f.group_id) = g.successor_group_id;
+  IF found IS NULL AND NOT EXISTS (SELECT FROM groups x WHERE x.group_id = g.successor_group_id) THEN
+    found := g.successor_group_id;
+  END IF;
+  RETURN found;
 END $$;
 
 -- Members of a group that stopped, of this provider or not, find group.frozen in their inboxes, which is read with the group as it is then: also
@@ -176,7 +251,7 @@ BEGIN
     RETURN;
   END IF;
   -- Made later, so its row comes later in the order of locks.
-  SELECT * INTO next FROM groups x WHERE x.group_id = g.successor_group_id AND x.deleted_at IS NULL FOR NO KEY UPDATE;
+  SELECT * INTO next FROM groups x WHERE x.gid = own_group(g.successor_group_id) AND x.deleted_at IS NULL FOR NO KEY UPDATE;
   -- It stops by this, and who has been dismissed there is no admin of the room any more.
   IF next.gid IS NOT NULL AND NOT authorize_admin(next.gid, p_admin) THEN
     RETURN QUERY SELECT 'forbidden', NULL::bigint;
@@ -184,14 +259,14 @@ BEGIN
   END IF;
   UPDATE room r SET current_gid = p_gid
    WHERE r.room_id = g.room_id
-     AND r.current_gid = coalesce((SELECT x.gid FROM groups x WHERE x.group_id = g.successor_group_id), p_gid);
+     AND r.current_gid = coalesce(own_group(g.successor_group_id), p_gid);
   IF NOT FOUND THEN
     RETURN QUERY SELECT 'final', NULL::bigint;
     RETURN;
   END IF;
   PERFORM resume_group(g);
   IF next.gid IS NOT NULL THEN
-    PERFORM stop_for(next, g.group_id, p_admin);
+    PERFORM stop_for(next, mls_id(g), p_admin);
   END IF;
   RETURN QUERY SELECT 'accepted', next.gid;
 END $$;
@@ -230,7 +305,7 @@ BEGIN
       PERFORM resume_group(g);
     END IF;
     IF before.deleted_at IS NULL THEN
-      PERFORM stop_for(before, g.group_id, NULL);
+      PERFORM stop_for(before, mls_id(g), NULL);
     END IF;
   END IF;
   IF p_admin IS NOT NULL THEN

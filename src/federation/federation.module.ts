@@ -35,6 +35,8 @@ import { forgetIncarnations } from './follower/replica/incarnations.repository.j
 import { RemoteHub } from './follower/remote-hub.js'
 import { Replicas } from './follower/replica/replicas.js'
 import { ForeignDevices } from './hub/foreign-devices.js'
+import { OwnJoins } from './joins/own-joins.js'
+import { purgeJoinProofs } from './joins/join-proofs.repository.js'
 import { LogController } from './hub/log.controller.js'
 import { OperationsController } from './hub/operations.controller.js'
 import { GroupInfoController } from './group-info/group-info.controller.js'
@@ -92,7 +94,7 @@ import { SignedClient } from './outbound/signed-client.js'
 const purge = purgeJob({
   name: 'federation.purge_v1',
   everyMs: 60_000,
-  deletions: [deleteExpiredResults, forgetDeletedUnknown],
+  deletions: [deleteExpiredResults, forgetDeletedUnknown, purgeJoinProofs],
   needed: ({ FEDERATION }) => FEDERATION !== 'off',
 })
 
@@ -150,6 +152,7 @@ const asHub = [
 /** Groups at home elsewhere with members here. */
 const asFollower = [
   SignedHeads,
+  OwnJoins,
   Pull,
   Arrivals,
   { provide: ARRIVAL_TIMES, useValue: USUAL_ARRIVAL_TIMES },

@@ -1,5 +1,6 @@
 import { NotFound, Problem, RateLimited, Unavailable } from '../platform/http/problem.js'
 import { parseRetryAfter } from '../protocol/retry-policy.js'
+import { NotTheHub } from './inbound/inbound.problems.js'
 import type { PeerAnswer } from './outbound/signed-client.js'
 
 /** Longest Retry-After of another provider that is passed on. */
@@ -108,6 +109,7 @@ export function hubProblem(answer: PeerAnswer): Problem {
   switch (answer.kind) {
     case 'answered': {
       if (answer.status === 429) return limitedBy(answer)
+      if (answer.status === 404 && answer.problem === 'urn:microchat:problem:not-the-hub') return new NotTheHub()
       if (answer.status >= 500) return new HubUnreachable(secondsOf(answer))
       return new HubRefused(refusalBy(answer, "The group's hub"))
     }

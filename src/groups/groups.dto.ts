@@ -23,10 +23,17 @@ export const Accepted = z
   .meta({ id: 'Accepted', description: 'epoch is the epoch of the group after the entry' })
 export type Accepted = z.infer<typeof Accepted>
 
+/** Groups of two hubs may have one MLS group id: then one of them has another address. */
+export const MlsGroupId = GroupId.meta({
+  description:
+    'The MLS group id, where it is another one than `group_id`, by which the group is addressed at this server: groups of two providers may have one id',
+})
+
 /** A group as one of its members sees it. */
 export const Group = z
   .object({
     group_id: GroupId,
+    mls_group_id: MlsGroupId.optional(),
     mode: Mode,
     cipher_suite: z.int(),
     incarnation: z.int(),

@@ -65,6 +65,7 @@ export const InboxFrame = z.discriminatedUnion('kind', [
     ...inboxHead,
     kind: z.literal('welcome'),
     ...inboxGroup,
+    mls_group_id: GroupId.optional(),
     seq: Whole,
     epoch: Whole,
     expires_at: Whole,

@@ -87,6 +87,8 @@ describe('a message that only the strict reader reads is refused and counted', (
     const request = await postOf(group, key, purse.take(), 'sealed')
     expect(await refusedOnce('mls_private_message', () => post(home.url, request))).toEqual(REFUSED)
     expect(await post(home.url, request)).toMatchObject({ epoch: group.epoch })
+    // The message is not of her client, which cannot decrypt what was sent with its own keys.
+    federated.staysBehind(clients[0])
   })
 })
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals'
 import type { Client } from '../../examples/client/client.js'
 import type { Group } from '../../examples/client/group.js'
 import { toHex, utf8 } from '../../examples/client/wire.js'
-import { recordHub } from '../../src/groups/home/homes.repository.js'
+import { followGroup } from '../../src/groups/home/homes.repository.js'
 import { encodeDeleteRoomRequest } from '../../src/protocol/mimi/microchat/deletion.js'
 import { reinitOf } from '../authority/scene-fixture.js'
 import { draft, submit } from '../groups/group-fixture.js'
@@ -88,7 +88,7 @@ describe.each(['public', 'private'] as const)('a room of two providers, its grou
     const { groupId } = proposal.reinit
     await submit(alice, group, (await draft(group, [proposal])).bundle)
     const roomId = 'mimi://b.example/r/mine'
-    expect(await recordHub(a.pool, { groupId, hub: 'b.example', roomId })).toBe(false)
+    expect(await followGroup(a.pool, { mlsGroupId: groupId, hub: 'b.example', roomId }, 'found')).not.toEqual(Buffer.from(groupId))
     const body = encodeDeleteRoomRequest({ roomId, groupId, incarnation: 1 })
     expect((await callPeer(b, a, { endpoint: 'deleteRoom', argument: roomId, body })).status).toBe(200)
     const next = await alice.createGroup({ groupId, mode, successorOf: group.record.groupId })

@@ -101,7 +101,7 @@ export class Stage {
       [deviceId],
     )
     for (const { epoch, seq, ...row } of rows) {
-      client.store.put(await joinByWelcome(client.device, { ...row, epoch: Number(epoch), seq: Number(seq) }))
+      client.store.put(await joinByWelcome(client.device, { ...row, epoch: Number(epoch), seq: Number(seq) }, client.store))
       client.groups.set(Buffer.from(row.group_id).toString('hex'), groupOf(client, row.group_id))
     }
   }

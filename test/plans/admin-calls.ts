@@ -1,7 +1,7 @@
 import { followStop } from '../../src/federation/follower/replica/replica.repository.js'
 import { banUser, dismissAdmin, makeAdmin, replacePolicy, unbanUser } from '../../src/groups/policy/policy.repository.js'
 import { deleteRemains } from '../../src/groups/delete/remains.repository.js'
-import { recordHub } from '../../src/groups/home/homes.repository.js'
+import { followGroup } from '../../src/groups/home/homes.repository.js'
 import { noteRemoval } from '../../src/groups/removal/removal.repository.js'
 import { createGroup, deleteGroup, isGroupIdTaken } from '../../src/groups/repository/groups.repository.js'
 import { addReport } from '../../src/groups/reset/reports.repository.js'
@@ -60,7 +60,7 @@ export const ADMIN_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<
     call: async (sql) => {
       await readSuccession(sql, BIG)
       await isGroupIdTaken(sql, Buffer.from('nobody has it'))
-      await recordHub(sql, { groupId: Buffer.from('nobody has it'), hub: 'b.example', roomId: 'mimi://b.example/r/7' })
+      await followGroup(sql, { mlsGroupId: Buffer.from('nobody has it'), hub: 'b.example', roomId: 'mimi://b.example/r/7' }, 'joined')
       await assignRoom(sql, 'mimi://localhost/r/7', { groupId: null, adminId: 3n, grace: 60 })
     },
   },

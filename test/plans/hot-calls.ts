@@ -241,7 +241,7 @@ export const HOT_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<un
   },
   'a replica': {
     call: async (sql) => {
-      await lockReplica(sql, hash('group 13'))
+      await lockReplica(sql, { hub: 'hub13.example', mlsGroupId: hash('group 13') })
       await placeOf(sql, { hub: 'peer0.example', groupId: hash('group 13') })
     },
   },

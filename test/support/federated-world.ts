@@ -11,7 +11,7 @@ export interface FederatedWorld {
   readonly worlds: readonly World[]
   /** Waits until all people in a group have read all of it, and checks that each has read each message once and in order. */
   everyoneHasRead(): Promise<void>
-  /** At the end of this test these cannot have read all. Each test ends with `everyoneHasRead` of all others. */
+  /** At the end of this test these cannot have read all, as each has noted where it is so. Each test ends with `everyoneHasRead` of all others. */
   staysBehind(...clients: Client[]): void
 }
 

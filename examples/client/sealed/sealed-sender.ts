@@ -55,6 +55,7 @@ export class SealedSender {
     const key = await senderKey(this.group)
     if (this.#ready !== key.epoch) await this.prepare()
     const message = await this.group.encrypt(text, key.epoch)
-    return this.send(sealedRequest(this.group.record.groupId, key, token, message, this.group.record.incarnation))
+    const { state, incarnation } = this.group.record
+    return this.send(sealedRequest(state.groupContext.groupId, key, token, message, incarnation))
   }
 }

@@ -24,7 +24,7 @@ interface SenderKeys {
 export async function senderKey({ record }: Group): Promise<SenderKey> {
   const { impl } = await suite(record.suite)
   const { exporterSecret } = record.state.keySchedule
-  const seed = await mlsExporter(exporterSecret, LABEL, record.groupId, 32, impl)
+  const seed = await mlsExporter(exporterSecret, LABEL, record.state.groupContext.groupId, 32, impl)
   return { epoch: Number(record.state.groupContext.epoch), ...keyPair(seed) }
 }
 
@@ -55,6 +55,6 @@ function possession(group: Group, { epoch, privateKey, publicKey }: SenderKey): 
   const number = Buffer.alloc(8)
   number.writeBigUInt64BE(BigInt(epoch))
   const { user } = group.device.record
-  const claim = [vector(utf8(LABEL)), vector(group.record.groupId), number, vector(utf8(user)), vector(publicKey)]
+  const claim = [vector(utf8(LABEL)), vector(group.record.state.groupContext.groupId), number, vector(utf8(user)), vector(publicKey)]
   return new Uint8Array(sign(null, Buffer.concat(claim), privateKey))
 }

@@ -130,6 +130,42 @@ export const ACCOUNT: readonly PersonalTable[] = [
     erased: { changed: 'claimer = NULL' },
   },
   {
+    table: 'handed_out_key_package',
+    of: 'devices',
+    column: 'device_id',
+    exported: {
+      section: 'key_packages_for_rooms_elsewhere',
+      about: 'KeyPackages that were given to others for rooms of other providers',
+      key: [
+        ['x.ref', 'bytea'],
+        ['x.room_id', 'text'],
+      ],
+      fields: {
+        ...client,
+        ref: bytes('x.ref'),
+        room: 'x.room_id',
+        used: 'x.used_gid IS NOT NULL',
+        expires_at: seconds('x.expires_at'),
+      },
+    },
+    erased: 'deleted',
+  },
+  {
+    table: 'passed_commit',
+    of: 'devices',
+    column: 'device_id',
+    exported: {
+      section: 'joins_elsewhere',
+      about: 'Commits by which devices joined rooms of other providers by themselves, for thirty days',
+      key: [
+        ['x.hash', 'bytea'],
+        ['x.room_id', 'text'],
+      ],
+      fields: { ...client, hash: bytes('x.hash'), room: 'x.room_id', passed_at: seconds('x.passed_at') },
+    },
+    erased: 'deleted',
+  },
+  {
     table: 'foreign_user',
     of: 'account',
     column: 'account_id',

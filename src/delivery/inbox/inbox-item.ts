@@ -6,10 +6,23 @@ const group = { group_id: GroupId, incarnation: z.int().positive() }
 
 /** Something for one device alone, kept until the device acknowledges it. */
 export const InboxItem = z.discriminatedUnion('kind', [
-  z.object({ id: RowId, kind: z.literal('welcome'), ...group, seq: Seq, epoch: Epoch, expires_at: UnixSeconds, welcome: MlsBytes() }).meta({
-    id: 'WelcomeItem',
-    description: "A Welcome; `seq` is its Commit, `epoch` the one it leads to. The group's log waits until it is acknowledged.",
-  }),
+  z
+    .object({
+      id: RowId,
+      kind: z.literal('welcome'),
+      ...group,
+      mls_group_id: GroupId.optional(),
+      seq: Seq,
+      epoch: Epoch,
+      expires_at: UnixSeconds,
+      welcome: MlsBytes(),
+    })
+    .meta({
+      id: 'WelcomeItem',
+      description:
+        "A Welcome; `seq` is its Commit, `epoch` the one it leads to. The group's log waits until it is acknowledged. " +
+        '`mls_group_id` is the id in MLS, where it is another one than `group_id`, by which the group is addressed at this server.',
+    }),
   z
     .object({ id: RowId, kind: z.literal('key-packages.low'), cipher_suite: z.int(), remaining: z.int().nonnegative() })
     .meta({ id: 'KeyPackagesLowItem', description: 'Upload KeyPackages of this suite before they run out.' }),

@@ -7,6 +7,8 @@ interface Row {
   kind: InboxItem['kind']
   payload: unknown
   groupId: Buffer | null
+  /** Where it is another one. */
+  mlsGroupId: Buffer | null
   incarnation: number | null
   seq: bigint | null
   epoch: bigint | null
@@ -45,12 +47,13 @@ export async function readInbox(
   const { rows } = await sql.query<Row>({
     name: 'read_inbox',
     text: `
-      SELECT id, kind, payload, group_id AS "groupId", incarnation, seq, epoch, expires_at AS "expiresAt", bytes AS welcome,
+      SELECT id, kind, payload, group_id AS "groupId", mls_group_id AS "mlsGroupId", incarnation, seq, epoch, expires_at AS "expiresAt", bytes AS welcome,
              CASE WHEN kind = 'group.leaving' THEN ARRAY(
                SELECT d.client_uri FROM pending_removal r JOIN device d ON d.id = r.device_id WHERE r.gid = page.gid ORDER BY d.client_uri
              ) END AS leaving, frozen, successor
         FROM (
-          SELECT i.id, i.kind, i.payload, i.gid, g.group_id, g.incarnation, g.frozen, g.successor_group_id AS successor, i.seq, w.epoch, w.expires_at, w.bytes,
+          SELECT i.id, i.kind, i.payload, i.gid, g.group_id, g.mls_group_id, g.incarnation, g.frozen,
+                 CASE WHEN i.kind = 'group.frozen' AND g.successor_group_id IS NOT NULL THEN successor_address(g) END AS successor, i.seq, w.epoch, w.expires_at, w.bytes,
                  sum(coalesce(octet_length(w.bytes), 0)) OVER (ORDER BY i.id) - coalesce(octet_length(w.bytes), 0) AS preceding
             FROM (SELECT * FROM inbox WHERE device_id = $1 AND id <> ALL ($2::bigint[]) ORDER BY id LIMIT $3) i
             LEFT JOIN groups g ON g.gid = i.gid
@@ -76,7 +79,8 @@ function toItem(row: Row): InboxItem | undefined {
   if (kind === 'group.frozen') return { id, ...frozenItem(row), ...group }
   if (kind !== 'welcome') return { id, kind, ...group }
   if (row.seq === null || row.epoch === null || row.expiresAt === null || row.welcome === null) return undefined
-  return { id, kind, ...group, seq: row.seq, epoch: row.epoch, expires_at: row.expiresAt, welcome: row.welcome }
+  const ids = row.mlsGroupId === null ? group : { ...group, mls_group_id: row.mlsGroupId }
+  return { id, kind, ...ids, seq: row.seq, epoch: row.epoch, expires_at: row.expiresAt, welcome: row.welcome }
 }
 
 /** As the group is now, whatever it was when the item was written. */

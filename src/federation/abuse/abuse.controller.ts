@@ -2,7 +2,6 @@ import { Body, Controller, HttpCode, Inject, Param, Post } from '@nestjs/common'
 import { ApiOperation, ApiTags } from '@nestjs/swagger'
 import type { Pool } from 'pg'
 import { CurrentDevice, type Caller } from '../../authentication/session/caller.js'
-import { CONFIG, type Config } from '../../platform/config/config.js'
 import { GroupId } from '../../platform/http/bytes.js'
 import { HUB_PROBLEMS, Refuses } from '../../platform/http/refuses.js'
 import { ReturnsNothing } from '../../platform/http/returns.js'
@@ -12,9 +11,10 @@ import { parseClientUri, parseUserUri } from '../../protocol/identifiers.js'
 import { decodeAbuseReport } from '../../protocol/mimi/report-abuse.js'
 import { groupForPeer } from '../hub/hub.repository.js'
 import { PEER_PATH } from '../identity/endpoints.js'
-import { decodedOrRefused, PeerPost, RoomVariable } from '../inbound/peer-route.js'
+import { decodedOrRefused } from '../inbound/decoded.js'
+import { RoomPost, RoomVariable } from '../inbound/peer-route.js'
 import { MalformedBody, NotTheHub } from '../inbound/inbound.problems.js'
-import { CurrentPeer, PeerBody, providerOf, requireUriOfPeer, type Peer } from '../inbound/peer.js'
+import { CurrentPeer, PeerBody, requireUriOfPeer, type Peer } from '../inbound/peer.js'
 import { AbuseReports, ReportAbuse } from './abuse-reports.js'
 
 /** Reports of this server's users, for the hub of the room. */
@@ -47,19 +47,18 @@ export class AbuseController {
 export class AbusePeerController {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
-    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
     private readonly reports: AbuseReports,
   ) {}
 
   /** Of providers that have, or had, members in the room, and of any where it is open to all: to others no room here exists. */
-  @PeerPost('reportAbuse/:roomId', 201)
+  @RoomPost('reportAbuse/:roomId', { of: 'here' }, 201)
   async report(@CurrentPeer() peer: Peer, @RoomVariable() roomId: string, @PeerBody() body: Uint8Array): Promise<undefined> {
     const { reportingUser, allegedAbuser, reasonCode, note, messages } = decodedOrRefused(decodeAbuseReport(body))
     if (reportingUser !== '') requireUriOfPeer(peer, reportingUser, 'reporting user')
     if (reportingUser !== '' && !parseUserUri(reportingUser)) throw new MalformedBody('the reporter is not a user')
     if (!parseUserUri(allegedAbuser) && !parseClientUri(allegedAbuser))
       throw new MalformedBody('the alleged abuser is neither user nor client')
-    if (providerOf(roomId) !== this.config.DOMAIN || !(await groupForPeer(this.pool, roomId, peer.domain))) throw new NotTheHub()
+    if (!(await groupForPeer(this.pool, roomId, peer.domain))) throw new NotTheHub()
     const who = { roomId, provider: peer.domain, reporter: reportingUser, allegedAbuser }
     await this.reports.take({ ...who, reason: reasonCode, note, messages })
   }

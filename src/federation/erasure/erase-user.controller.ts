@@ -10,7 +10,8 @@ import { decodeEraseUserRequest, encodeErasureReceipt, erasureReceiptBytes } fro
 import { PEER_PATH } from '../identity/endpoints.js'
 import { ProviderKeys } from '../identity/provider-keys.js'
 import { MalformedBody } from '../inbound/inbound.problems.js'
-import { decodedOrRefused, PeerPost, UserVariable } from '../inbound/peer-route.js'
+import { decodedOrRefused } from '../inbound/decoded.js'
+import { PeerPost, UserVariable } from '../inbound/peer-route.js'
 import { CurrentPeer, PeerBody, requireUriOfPeer, type Peer } from '../inbound/peer.js'
 import { forgetStranger, lockForeignUser } from './erasures.repository.js'
 

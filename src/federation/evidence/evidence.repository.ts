@@ -51,7 +51,7 @@ export async function stopReplica(sql: Sql, gid: bigint, why: 'equivocation' | '
 /** A group at a hub that is known here with another room: a head for this one contradicts what the hub has signed before. @returns its gid */
 export async function findOtherRoom(sql: Sql, hub: string, groupId: Uint8Array, roomId: string): Promise<bigint | undefined> {
   const { rows } = await sql.query<{ gid: bigint }>({
-    text: 'SELECT gid FROM followed_group WHERE group_id = $2 AND hub = $1 AND room_id <> $3 AND gid IS NOT NULL AND head IS NOT NULL',
+    text: 'SELECT gid FROM followed_group WHERE hub = $1 AND coalesce(mls_group_id, group_id) = $2 AND room_id <> $3 AND gid IS NOT NULL AND head IS NOT NULL',
     values: [hub, groupId, roomId],
   })
   return rows[0]?.gid
@@ -132,7 +132,7 @@ export async function closeEvidence(sql: Sql, id: bigint): Promise<{ closed: boo
   if (!found.stops) return { closed: true, resumed: false }
   const { rowCount } = await sql.query({
     text: `UPDATE followed_group f SET stopped = NULL, accepted_incarnation = CASE WHEN $4 = 'new-incarnation' THEN $5::integer ELSE f.accepted_incarnation END
-            WHERE f.hub = $1 AND f.room_id = $3 AND f.group_id = $2
+            WHERE f.hub = $1 AND f.room_id = $3 AND coalesce(f.mls_group_id, f.group_id) = $2
               AND NOT EXISTS (SELECT FROM evidence e WHERE e.hub = $1 AND e.group_id = $2 AND e.stops AND e.closed_at IS NULL)`,
     values: [found.hub, found.groupId, found.roomId, found.kind, found.incarnation],
   })

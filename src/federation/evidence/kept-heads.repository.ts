@@ -19,7 +19,8 @@ export interface KeptHead extends CheckedHead {
 export async function keepHead(sql: Sql, gid: bigint, head: CheckedHead, begins: boolean): Promise<void> {
   const last = await latestHead(sql, gid)
   const passes = last && last.statement.seq / CHECKPOINT !== head.statement.seq / CHECKPOINT
-  if (last && (begins || passes)) await keepFormerHead(sql, gid, last.statement)
+  const isOther = last && last.statement.incarnation !== head.statement.incarnation
+  if (last && (begins || passes || isOther)) await keepFormerHead(sql, gid, last.statement)
   await replaceHead(sql, gid, writeHead(head), await directoryOfKey(sql, head.statement.hub, head.keyId))
 }
 

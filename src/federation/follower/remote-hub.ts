@@ -1,18 +1,17 @@
 import { Inject, Injectable } from '@nestjs/common'
-import type { Pool } from 'pg'
 import { z } from 'zod'
 import type { ForeignClaim } from '../../authentication/directory/foreign-devices.repository.js'
 import type { Caller } from '../../authentication/session/caller.js'
 import type { Accepted, SubmitCommit, SubmitMessage, SubmitProposal } from '../../groups/groups.dto.js'
 import type { Federation, HubCall } from '../../groups/home/federation-link.js'
-import { recordHub, type Home } from '../../groups/home/homes.repository.js'
+import { shownIds } from '../../groups/home/group-ids.js'
+import type { Home } from '../../groups/home/homes.repository.js'
 import { userOf } from '../../groups/policy/uris.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { GroupId } from '../../platform/http/bytes.js'
 import { encodeCbor } from '../../platform/http/encode.js'
 import { decodeIncoming } from '../../platform/http/incoming-message.js'
 import { NotFound, Undecodable } from '../../platform/http/problem.js'
-import { POOL } from '../../platform/postgres/sql.js'
 import { decodeOperationResponse, encodeOperationRequest } from '../../protocol/mimi/microchat/operation.js'
 import {
   decodeExtendedSubmitResponse,
@@ -28,6 +27,7 @@ import { ForeignDevices } from '../hub/foreign-devices.js'
 import type { Endpoint } from '../identity/endpoints.js'
 import { providerOf } from '../inbound/peer.js'
 import { SignedClient } from '../outbound/signed-client.js'
+import { OwnJoins } from '../joins/own-joins.js'
 import { HubBadResponse, hubProblem } from '../peer-problems.js'
 import { decodeRelayedProblem } from '../relayed-problem.js'
 import { Arrivals } from './arrival/arrivals.js'
@@ -40,19 +40,21 @@ const FoundRoom = z.object({ room: z.string(), group_id: GroupId })
 @Injectable()
 export class RemoteHub implements Federation {
   constructor(
-    @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
     private readonly client: SignedClient,
     private readonly devices: ForeignDevices,
     private readonly arrivals: Arrivals,
+    private readonly joins: OwnJoins,
   ) {}
 
   /** @throws Undecodable for what could not even be written down at the hub; otherwise the hub's refusal */
   async call(home: Home, caller: Caller, call: HubCall): Promise<unknown> {
     switch (call.endpoint) {
       case 'commit':
+        await this.joins.passCommit(home.roomId, caller, call.body.commit)
         return this.update(home, updateOf(caller.client, call.body))
       case 'proposal':
+        await this.joins.passProposal(home.roomId, caller, call.body.proposal)
         return this.update(home, proposalUpdateOf(caller.client, call.body))
       case 'message':
         return this.submitMessage(home, caller, call.body)
@@ -73,21 +75,23 @@ export class RemoteHub implements Federation {
 
   private async perform(home: Home, caller: Caller, operation: string, args: object): Promise<unknown> {
     const named = 'user' in args && typeof args.user === 'string' ? { ...args, user: userOf(this.config.DOMAIN, args.user) } : args
-    const request = { operation, client: caller.client, groupId: home.groupId, args: encodeCbor(named) }
+    const request = { operation, client: caller.client, groupId: home.mlsGroupId, args: encodeCbor(named) }
     const decoded = decodeOperationResponse(await this.ask(home, 'operation', encodeOperationRequest(request)))
     if (decoded.kind === 'malformed') throw new HubBadResponse()
     const { result, problem } = decoded.value
     if (problem.length > 0) throw decodeRelayedProblem(problem) ?? new HubBadResponse()
-    return resultIn(result)
+    const shown = resultIn(result)
+    return operation === 'group' ? addressedHere(home, shown) : shown
   }
 
   async findRoom(_caller: Caller, roomId: string): Promise<Home> {
     const hub = providerOf(roomId) ?? ''
     const found = FoundRoom.safeParse(resultIn(await this.ask({ hub, roomId }, 'room', NOTHING)))
     if (!found.success || found.data.room !== roomId) throw new HubBadResponse()
-    const home = { groupId: found.data.group_id, hub, roomId }
-    if (!(await recordHub(this.pool, home))) throw new NotFound('No such room.')
-    return home
+    const group = { mlsGroupId: found.data.group_id, hub, roomId }
+    const groupId = await this.joins.found(group)
+    if (!groupId) throw new NotFound('No such room.')
+    return { ...group, groupId }
   }
 
   introduce(claims: readonly ForeignClaim[]): Promise<void> {
@@ -118,6 +122,12 @@ export class RemoteHub implements Federation {
     if (answer.kind === 'answered' && answer.status === 200) return answer.body
     throw hubProblem(answer)
   }
+}
+
+/** A group as its hub shows it, under its address here: the hub knows that of its own users only. */
+function addressedHere(home: Home, shown: unknown): unknown {
+  const { group_id: _, mls_group_id: __, ...group } = z.record(z.string(), z.unknown()).catch({}).parse(shown)
+  return { ...shownIds(home), ...group }
 }
 
 function resultIn(bytes: Uint8Array): unknown {

@@ -3,6 +3,7 @@ import type { Sql } from '../../platform/postgres/sql.js'
 
 export interface RevokedMember {
   client: string
+  /** In MLS. */
   groupId: Buffer
   hub: string
   roomId: string
@@ -16,7 +17,7 @@ export async function revokedMembers(sql: Sql, atOnce: number): Promise<RevokedM
   const { rows } = await sql.query<RevokedMember>({
     text: `SELECT client, "groupId", hub, "roomId" FROM (
              SELECT x.*, row_number() OVER (PARTITION BY hub ORDER BY random()) AS turn FROM (
-               SELECT DISTINCT ON (d.id, f.hub) d.client_uri AS client, f.group_id AS "groupId", f.hub, f.room_id AS "roomId"
+               SELECT DISTINCT ON (d.id, f.hub) d.client_uri AS client, coalesce(f.mls_group_id, f.group_id) AS "groupId", f.hub, f.room_id AS "roomId"
                  FROM (${GONE_DEVICES}) gone
                 CROSS JOIN LATERAL (SELECT id, client_uri FROM device WHERE id = gone.id OFFSET 0) d
                 CROSS JOIN LATERAL (SELECT gid FROM member WHERE device_id = d.id AND until_seq IS NULL OFFSET 0) m

@@ -6,7 +6,8 @@ import { decodeGroupInfoRequest, encodeGroupInfoRefusal, GROUP_INFO_REQUEST_LABE
 import { ForeignDevices } from '../hub/foreign-devices.js'
 import { currentGroupOf } from '../hub/hub.repository.js'
 import { PEER_PATH } from '../identity/endpoints.js'
-import { decodedOrRefused, PeerPost, RoomVariable } from '../inbound/peer-route.js'
+import { decodedOrRefused } from '../inbound/decoded.js'
+import { RoomPost, RoomVariable } from '../inbound/peer-route.js'
 import { CurrentPeer, PeerBody, requireUriOfPeer, type Peer } from '../inbound/peer.js'
 import { Requesters } from '../key-material/requesters.js'
 import { SealedGroupInfo } from './sealed-group-info.js'
@@ -21,7 +22,7 @@ export class GroupInfoController {
     private readonly sealed: SealedGroupInfo,
   ) {}
 
-  @PeerPost('groupInfo/:roomId')
+  @RoomPost('groupInfo/:roomId', { of: 'here' })
   async read(@CurrentPeer() peer: Peer, @RoomVariable() roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
     const request = decodedOrRefused(decodeGroupInfoRequest(body))
     const requester = await this.requesters.of(request, GROUP_INFO_REQUEST_LABEL)

@@ -4,15 +4,16 @@ import { GroupOperations } from '../../groups/operations/group-operations.js'
 import { encodeCbor } from '../../platform/http/encode.js'
 import { InvalidRequest } from '../../platform/http/problem.js'
 import { POOL } from '../../platform/postgres/sql.js'
-import { decodeOperationRequest, encodeOperationResponse } from '../../protocol/mimi/microchat/operation.js'
+import { decodeOperationRequest, encodeOperationResponse, type OperationRequest } from '../../protocol/mimi/microchat/operation.js'
 import { CborError, decodeCbor } from '../../protocol/strict-cbor.js'
 import { encodeRelayedProblem } from '../relayed-problem.js'
 import { PEER_PATH } from '../identity/endpoints.js'
-import { decodedOrRefused, PeerPost, RoomVariable } from '../inbound/peer-route.js'
-import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
+import { RoomPost, RoomVariable } from '../inbound/peer-route.js'
+import { CurrentPeer, type Peer } from '../inbound/peer.js'
+import { RoomBody, RoomGroups } from '../inbound/room.guard.js'
 import { ForeignDevices } from './foreign-devices.js'
 import { NotTheHub } from '../inbound/inbound.problems.js'
-import { groupForPeer, roomOfGroup } from './hub.repository.js'
+import { groupForPeer } from './hub.repository.js'
 
 const NOTHING = new Uint8Array()
 
@@ -25,14 +26,18 @@ export class OperationsController {
     private readonly operations: GroupOperations,
   ) {}
 
-  @PeerPost('operation/:roomId')
-  async perform(@CurrentPeer() peer: Peer, @RoomVariable() roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
-    const { operation, client, groupId, args } = decodedOrRefused(decodeOperationRequest(body))
+  @RoomPost('operation/:roomId', { of: 'here', read: decodeOperationRequest, groups: ({ groupId }) => [groupId] })
+  async perform(
+    @CurrentPeer() peer: Peer,
+    @RoomVariable() _roomId: string,
+    @RoomBody() { operation, client, args }: OperationRequest,
+    @RoomGroups() [address]: readonly Uint8Array[],
+  ): Promise<Uint8Array> {
+    if (!address) throw new NotTheHub()
     if (operation === 'revoked') return this.revoked(peer, client)
     const caller = await this.devices.caller(peer, client)
     try {
-      if ((await roomOfGroup(this.pool, groupId)) !== roomId) throw new NotTheHub()
-      const result = await this.operations.performFor(caller, groupId, operation, argumentsIn(args))
+      const result = await this.operations.performFor(caller, address, operation, argumentsIn(args))
       return encodeOperationResponse({ result: encodeCbor(result ?? null), problem: NOTHING })
     } catch (thrown) {
       return encodeOperationResponse({ result: NOTHING, problem: encodeRelayedProblem(thrown).bytes })
@@ -46,7 +51,7 @@ export class OperationsController {
   }
 
   /** The current group of a room, for those who may know that there is one. */
-  @PeerPost('room/:roomId')
+  @RoomPost('room/:roomId', { of: 'here' })
   async room(@CurrentPeer() peer: Peer, @RoomVariable() roomId: string): Promise<Uint8Array> {
     const groupId = await groupForPeer(this.pool, roomId, peer.domain)
     if (!groupId) throw new NotTheHub()

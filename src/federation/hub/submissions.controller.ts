@@ -7,36 +7,39 @@ import {
   decodeExtendedUpdateRequest,
   encodeExtendedSubmitResponse,
   encodeExtendedUpdateResponse,
+  type ExtendedSubmitRequest,
   type ExtendedUpdateRequest,
 } from '../../protocol/mimi/microchat/submissions.js'
 import type { SubmitMessageResponse } from '../../protocol/mimi/submit-message.js'
 import type { UpdateRequest, UpdateResponse } from '../../protocol/mimi/update.js'
 import { PEER_PATH } from '../identity/endpoints.js'
-import { decodedOrRefused, PeerPost, RoomVariable } from '../inbound/peer-route.js'
-import { CurrentPeer, PeerBody, type Peer } from '../inbound/peer.js'
+import { NotTheHub } from '../inbound/inbound.problems.js'
+import { RoomPost, RoomVariable } from '../inbound/peer-route.js'
+import { CurrentPeer, type Peer } from '../inbound/peer.js'
+import { RoomBody, RoomGroups } from '../inbound/room.guard.js'
 import { encodeRelayedProblem } from '../relayed-problem.js'
 import { ForeignDevices } from './foreign-devices.js'
-import { HostedRooms } from './hosted-rooms.js'
+import { groupIdOf } from './hosted-rooms.js'
 
 /** Messages and handshakes of followers' users, judged and ordered like those of our own. */
 @Controller(PEER_PATH)
 export class SubmissionsController {
   constructor(
-    private readonly rooms: HostedRooms,
     private readonly devices: ForeignDevices,
     private readonly operations: GroupOperations,
   ) {}
 
-  @PeerPost('submitMessage/:roomId')
-  async submit(@CurrentPeer() peer: Peer, @RoomVariable() roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
-    const { base: sent, incarnation } = decodedOrRefused(decodeExtendedSubmitRequest(body))
-    const { message, sendingUri } = sent
+  @RoomPost('submitMessage/:roomId', { of: 'here', read: decodeExtendedSubmitRequest, groups: ({ base }) => [groupIdOf(base.message)] })
+  async submit(
+    @CurrentPeer() peer: Peer,
+    @RoomVariable() _roomId: string,
+    @RoomBody() { base: { message, sendingUri }, incarnation }: ExtendedSubmitRequest,
+    @RoomGroups() [address]: readonly Uint8Array[],
+  ): Promise<Uint8Array> {
+    if (!address) throw new NotTheHub()
     const caller = await this.devices.caller(peer, sendingUri)
     try {
-      const accepted = await this.operations.perform('message', caller, await this.rooms.groupOf(roomId, message), {
-        message,
-        incarnation,
-      })
+      const accepted = await this.operations.perform('message', caller, address, { message, incarnation })
       const base = { code: 'accepted', acceptedAtMs: BigInt(Date.now()) } as const
       return encodeExtendedSubmitResponse({ base, accepted, problem: new Uint8Array() })
     } catch (thrown) {
@@ -45,19 +48,22 @@ export class SubmissionsController {
     }
   }
 
-  @PeerPost('update/:roomId')
-  async update(@CurrentPeer() peer: Peer, @RoomVariable() roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
-    const request = decodedOrRefused(decodeExtendedUpdateRequest(body))
+  @RoomPost('update/:roomId', { of: 'here', read: decodeExtendedUpdateRequest, groups: groupsOf })
+  async update(
+    @CurrentPeer() peer: Peer,
+    @RoomVariable() _roomId: string,
+    @RoomBody() request: ExtendedUpdateRequest,
+    @RoomGroups() addresses: readonly Uint8Array[],
+  ): Promise<Uint8Array> {
     const caller = await this.devices.caller(peer, request.sendingClient)
     try {
       const { base } = request
       if (base.kind === 'commit') {
-        const groupId = await this.rooms.groupOf(roomId, base.commit)
-        return updated(await this.operations.perform('commit', caller, groupId, commitOf(base, request)))
+        return updated(await this.operations.perform('commit', caller, groupAt(addresses, 0), commitOf(base, request)))
       }
       let accepted: Accepted | undefined
-      for (const proposal of base.proposals)
-        accepted = await this.operations.perform('proposal', caller, await this.rooms.groupOf(roomId, proposal), {
+      for (const [index, proposal] of base.proposals.entries())
+        accepted = await this.operations.perform('proposal', caller, groupAt(addresses, index), {
           proposal,
           incarnation: request.incarnation,
         })
@@ -67,6 +73,17 @@ export class SubmissionsController {
       return encodeExtendedUpdateResponse({ base: updateRefusal(problem), accepted: undefined, problem: bytes })
     }
   }
+}
+
+/** The groups of the handshakes of an update, in their order. */
+function groupsOf({ base }: ExtendedUpdateRequest): Uint8Array[] {
+  return (base.kind === 'commit' ? [base.commit] : base.proposals).map(groupIdOf)
+}
+
+function groupAt(addresses: readonly Uint8Array[], index: number): Uint8Array {
+  const address = addresses[index]
+  if (!address) throw new NotTheHub()
+  return address
 }
 
 function updated(accepted: Accepted | undefined): Uint8Array {

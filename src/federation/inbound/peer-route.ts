@@ -19,15 +19,23 @@ import { ProviderDomain, RoomUri, UserUri } from '../../authentication/identifie
 import { NotFound } from '../../platform/http/problem.js'
 import { TakesMimi } from '../../platform/http/route-options.js'
 import { MIMI_MEDIA_TYPE } from '../../protocol/mimi/common.js'
-import type { Decoded } from '../../protocol/tls/reader.js'
-import { MalformedBody, UnknownProtocolRefused } from './inbound.problems.js'
 import { PeerGuard } from './peer.guard.js'
+import { InRoom, RoomGuard, type PeerRoom } from './room.guard.js'
 
 /**
  * An endpoint for other providers: signed requests in, signed answers out, bodies in TLS presentation language.
  * @param path `<endpoint>/:<variable>`; also served as `<endpoint>?<variable>=…` (`PeerGuard` makes one of the other)
  */
-export const PeerPost = (path: string, status = 200) =>
+export const PeerPost = <Path extends string>(path: OtherThanRoom<Path>, status = 200) => peerRoute(path, status)
+
+/** One about a room. @param place whose the room is, and what the body says of it */
+export const RoomPost = <Body>(path: `${string}/:roomId`, place: PeerRoom<Body>, status = 200) =>
+  // In this order: whose request it is is known first.
+  applyDecorators(peerRoute(path, status), UseGuards(RoomGuard), InRoom(place))
+
+type OtherThanRoom<Path extends string> = Path extends `${string}/:roomId` ? never : Path
+
+const peerRoute = (path: string, status: number) =>
   applyDecorators(
     Post([path, path.replace(/\/:\w+$/, '')]),
     HttpCode(status),
@@ -76,13 +84,6 @@ function variable(schema: ZodType, what: string) {
     .max(MAX_VARIABLE_LENGTH)
     .refine(isOne, { message: `The address does not name ${what}.`, params: { notFound: true } })
     .prefault('')
-}
-
-/** What a body says. @throws the refusal of one that is malformed, or of another protocol */
-export function decodedOrRefused<T>(decoded: Decoded<T>): T {
-  if (decoded.kind === 'decoded') return decoded.value
-  if (decoded.reason === 'the protocol is not MLS 1.0') throw new UnknownProtocolRefused()
-  throw new MalformedBody(decoded.reason)
 }
 
 /** A provider answers for its own domain. @throws NotFound for a request about another one */

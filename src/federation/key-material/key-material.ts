@@ -7,7 +7,7 @@ import { decodeKeyMaterialRequest, KEY_MATERIAL_LABEL, type SignedKeyMaterialReq
 import { isInRoom } from '../hub/hub.repository.js'
 import { FirstResults } from '../inbound/first-results.js'
 import { ForeignDomain } from '../inbound/inbound.problems.js'
-import { decodedOrRefused } from '../inbound/peer-route.js'
+import { decodedOrRefused } from '../inbound/decoded.js'
 import { providerOf, type Peer } from '../inbound/peer.js'
 import { KeyMaterialForwarder } from './key-material-forwarder.js'
 import { ProvidersApart } from './key-material.problems.js'

@@ -1,6 +1,9 @@
-import { Injectable } from '@nestjs/common'
+import { Inject, Injectable } from '@nestjs/common'
+import type { Pool } from 'pg'
 import { Claims, wantedOf } from '../../key-packages/claims.js'
+import { CONFIG, type Config } from '../../platform/config/config.js'
 import { NotFound } from '../../platform/http/problem.js'
+import { POOL } from '../../platform/postgres/sql.js'
 import { unframed } from '../../protocol/mimi/common.js'
 import {
   encodeKeyMaterialResponse,
@@ -9,11 +12,15 @@ import {
   type SignedKeyMaterialRequest,
 } from '../../protocol/mimi/key-material.js'
 import { Consents } from '../consent/consents.js'
+import { providerOf } from '../inbound/peer.js'
+import { recordHandedOut } from '../joins/join-proofs.repository.js'
 
 /** KeyPackages of this server's users, for requesters whom they have not refused. */
 @Injectable()
 export class OwnKeyMaterial {
   constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
     private readonly claims: Claims,
     private readonly consents: Consents,
   ) {}
@@ -27,6 +34,12 @@ export class OwnKeyMaterial {
       throw error
     })
     if (!answer) return refusal(request, 'user-unknown')
+    if (providerOf(request.roomId) !== this.config.DOMAIN)
+      await recordHandedOut(
+        this.pool,
+        request.roomId,
+        answer.key_packages.map(({ ref }) => ref as Uint8Array),
+      )
     const given = answer.key_packages.map(({ client, key_package: bytes }): ClientKeyMaterial => {
       return { status: 'success', client, keyPackage: unframed(bytes as Uint8Array) }
     })

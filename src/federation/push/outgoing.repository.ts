@@ -5,6 +5,7 @@ import type { Sql } from '../../platform/postgres/sql.js'
 /** A group as a peer has to know it, and where the run of entries for it begins. */
 export interface OutgoingGroup {
   gid: bigint
+  /** In MLS. */
   groupId: Buffer
   roomId: string
   incarnation: number
@@ -31,7 +32,7 @@ export interface OutgoingGroup {
 export async function readOutgoingGroup(sql: Sql, domain: string, gid: bigint): Promise<OutgoingGroup | undefined> {
   const { rows } = await sql.query<OutgoingGroup>({
     name: 'read_outgoing_group',
-    text: `SELECT g.gid, g.group_id AS "groupId", g.room_id AS "roomId", g.incarnation, c.incarnation AS "toldIncarnation", g.mode, g.cipher_suite AS "cipherSuite", g.epoch,
+    text: `SELECT g.gid, coalesce(g.mls_group_id, g.group_id) AS "groupId", g.room_id AS "roomId", g.incarnation, c.incarnation AS "toldIncarnation", g.mode, g.cipher_suite AS "cipherSuite", g.epoch,
                   g.post_floor AS "postFloor", g.head_seq AS "headSeq", g.floor_seq AS "floorSeq", g.head_chain AS "headChain", g.frozen, g.successor_group_id AS "successorGroupId",
                   g.stops, c.told_stops AS "toldStops", c.from_seq AS "fromSeq", c.acked, c.until_seq AS "untilSeq"
              FROM peer_cursor c JOIN groups g USING (gid) WHERE c.domain = $1 AND c.gid = $2 AND g.deleted_at IS NULL`,
@@ -68,7 +69,7 @@ export async function readChain(sql: Sql, gid: bigint, seq: bigint, incarnation:
   const { rows } = await sql.query<{ chain: Buffer | null }>({
     name: 'read_chain',
     text: `SELECT CASE WHEN coalesce((SELECT i.from_seq FROM incarnation_start i WHERE i.gid = $1 AND i.incarnation = $3), 0) = $2
-                       THEN log_chain_start(g.group_id, $3) ELSE (SELECT l.chain FROM log l WHERE l.gid = $1 AND l.seq = $2) END AS chain
+                       THEN log_chain_start(coalesce(g.mls_group_id, g.group_id), $3) ELSE (SELECT l.chain FROM log l WHERE l.gid = $1 AND l.seq = $2) END AS chain
              FROM groups g WHERE g.gid = $1`,
     values: [gid, seq, incarnation],
   })

@@ -175,9 +175,9 @@ const KEYS_OF_DEVICE = `
    WHERE d.id = $2 AND d.revoked_at IS NULL AND a.disabled_at IS NULL AND k.valid_from <= now() AND coalesce(k.valid_until > now(), true)`
 
 function found(row: GroupRow & StandingRow): FoundGroup {
-  const { gid, groupId, incarnation, mode, cipherSuite, epoch, headSeq, headChain, postFloor, floorSeq, roomId } = row
+  const { gid, groupId, mlsGroupId, incarnation, mode, cipherSuite, epoch, headSeq, headChain, postFloor, floorSeq, roomId } = row
   const { frozen, reservedUntil, successorGroupId, succeeds, deleted, reusedAbove } = row
-  const numbers = { gid, groupId, incarnation, mode, cipherSuite, epoch, headSeq, headChain, postFloor, floorSeq, roomId }
+  const numbers = { gid, groupId, mlsGroupId, incarnation, mode, cipherSuite, epoch, headSeq, headChain, postFloor, floorSeq, roomId }
   return { group: { ...numbers, frozen, reservedUntil, successorGroupId, succeeds, deleted, reusedAbove }, standing: standingIn(row) }
 }
 

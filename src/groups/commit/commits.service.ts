@@ -27,7 +27,7 @@ export class CommitsService {
   ) {}
 
   async submit(caller: Caller, groupId: Uint8Array, body: SubmitCommit): Promise<Accepted> {
-    const bundle = this.bundles.decode(caller.user, groupId, body)
+    const bundle = await this.bundles.decode(caller.user, groupId, body)
     // A contender that waits here finds the epoch gone by, and the server is spared the validation.
     return this.lock.withLock(`commit:${Buffer.from(groupId).toString('base64url')}`, () => this.attempt(caller, groupId, bundle, ATTEMPTS))
   }

@@ -194,7 +194,7 @@ export class PrivateCommitValidator {
     if (!groupInfo) throw new InvalidCommit('group-info-missing')
     const tree = (await bundle.tree?.()) ?? (await treeInside(this.trees, groupInfo.value))
     if (!tree) throw new InvalidCommit('ratchet-tree-missing')
-    const expected = { groupId: group.groupId, cipherSuite: group.cipherSuite, epoch: group.epoch + 1n }
+    const expected = { groupId: group.mlsGroupId, cipherSuite: group.cipherSuite, epoch: group.epoch + 1n }
     // Before anything is hashed: whose leaf signs shows in the tree as it came.
     const { signer } = groupInfo.value
     const leaf = tree.nodes.leaves[signer]

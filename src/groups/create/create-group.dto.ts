@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { Epoch, GroupId, Hash, MlsBytes, Seq } from '../../platform/http/bytes.js'
 import { ExternalSenderKey } from '../external-sender/external-sender.dto.js'
-import { Mode } from '../groups.dto.js'
+import { MlsGroupId, Mode } from '../groups.dto.js'
 import { InitialPolicy } from '../policy/policy.dto.js'
 import { RoomReference } from '../rooms/rooms.dto.js'
 
@@ -26,6 +26,7 @@ export type CreateGroup = z.infer<typeof CreateGroup>
 export const GroupCreated = z
   .object({
     group_id: GroupId,
+    mls_group_id: MlsGroupId.optional(),
     room: z.string(),
     incarnation: z.int(),
     epoch: Epoch,

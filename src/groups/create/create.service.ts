@@ -8,6 +8,7 @@ import { Unavailable } from '../../platform/http/problem.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { describeKeys } from '../external-sender/external-sender.dto.js'
 import { ExternalSenders } from '../external-sender/external-senders.js'
+import { shownIds } from '../home/group-ids.js'
 import { groupCreated } from '../groups.events.js'
 import {
   GroupExists,
@@ -18,7 +19,14 @@ import {
   SuccessorReserved,
   SuccessorTaken,
 } from '../groups.problems.js'
-import { createGroup, findGroup, type CreatedGroup, type Creation, type FullAccount } from '../repository/groups.repository.js'
+import {
+  createGroup,
+  findGroup,
+  findGroupByGid,
+  type CreatedGroup,
+  type Creation,
+  type FullAccount,
+} from '../repository/groups.repository.js'
 import type { CreateGroup, GroupCreated } from './create-group.dto.js'
 import { hintsOfFrozen } from '../reset/resets.repository.js'
 import { StorageFull } from '../usage/storage-full.js'
@@ -77,11 +85,13 @@ export class CreateService {
   private async answer(
     { context }: CheckedCreation,
     body: CreateGroup,
-    { roomId, incarnation, chain }: CreatedGroup,
+    { gid, roomId, incarnation, chain }: CreatedGroup,
   ): Promise<GroupCreated> {
     const listed = await this.senders.listedIn(context)
+    // Its address is another one than its id where a group of another hub has that.
+    const group = await findGroupByGid(this.pool, gid)
     return {
-      group_id: context.groupId,
+      ...shownIds({ groupId: group?.groupId ?? context.groupId, mlsGroupId: context.groupId }),
       room: roomId,
       incarnation,
       epoch: context.epoch,

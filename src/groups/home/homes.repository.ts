@@ -1,47 +1,75 @@
-import type { Sql } from '../../platform/postgres/sql.js'
+import { callFunction, type Sql } from '../../platform/postgres/sql.js'
 
 /** Where a group of another provider is at home. */
 export interface Home {
+  /** How it is addressed here. */
   readonly groupId: Uint8Array
+  /** Its id in MLS, and towards the hub. */
+  readonly mlsGroupId: Uint8Array
   /** Domain of the hub. */
   readonly hub: string
   /** `mimi://<hub>/r/<room>` */
   readonly roomId: string
 }
 
-/** What this server knows of a group id: that its hub is elsewhere, that the group is its own, or nothing. */
-export async function findHome(sql: Sql, groupId: Uint8Array): Promise<Home | 'here' | undefined> {
-  const { rows } = await sql.query<{ hub: string | null; roomId: string | null; here: boolean }>({
-    name: 'find_home',
-    text: `SELECT f.hub, f.room_id AS "roomId", g.gid IS NOT NULL AS here
+/** Where a group is, by its address here. */
+export interface Located {
+  readonly mlsGroupId: Uint8Array
+  /** Undefined: here. */
+  readonly home: Home | undefined
+  /** It stays so: what was only found by its room may go, and another group have its address. */
+  readonly settled: boolean
+}
+
+/** Undefined for an address that no group here has. */
+export async function locateGroup(sql: Sql, groupId: Uint8Array): Promise<Located | undefined> {
+  const { rows } = await sql.query<{ hub: string | null; roomId: string | null; mlsGroupId: Buffer; settled: boolean }>({
+    name: 'locate_group',
+    text: `SELECT f.hub, f.room_id AS "roomId", coalesce(f.mls_group_id, f.group_id, g.mls_group_id, g.group_id) AS "mlsGroupId",
+                  g.gid IS NOT NULL AS settled
              FROM (SELECT $1::bytea AS group_id) x
-             LEFT JOIN followed_group f USING (group_id) LEFT JOIN groups g USING (group_id)`,
+             LEFT JOIN followed_group f ON f.group_id = x.group_id LEFT JOIN groups g ON g.group_id = x.group_id
+            WHERE f.hub IS NOT NULL OR g.gid IS NOT NULL`,
     values: [groupId],
   })
   const [row] = rows
-  if (row?.hub != null && row.roomId !== null) return { groupId, hub: row.hub, roomId: row.roomId }
-  return row?.here ? 'here' : undefined
+  if (!row) return undefined
+  const { hub, roomId, mlsGroupId, settled } = row
+  const home = hub !== null && roomId !== null ? { groupId, mlsGroupId, hub, roomId } : undefined
+  return { mlsGroupId, home, settled }
+}
+
+/** Where a group is at home, by its address: elsewhere, here, or nobody here has heard of it. */
+export async function findHome(sql: Sql, groupId: Uint8Array): Promise<Home | 'here' | undefined> {
+  const located = await locateGroup(sql, groupId)
+  return located && (located.home ?? 'here')
 }
 
 /**
- * Fixes where a group is at home, at first sight; nobody else's claim to the same id moves it, and an id that a local group has
- * or announces is nobody's. @returns whether it is (now, or has been) at home there
+ * The address here of a group of another hub, which is its MLS group id unless another group has that. No hub keeps an id from another, or from groups
+ * here.
+ * @param how `joined`: a device here is about to be in it; `found`: by its room, which settles nothing
+ * @returns undefined if the hub has it in another room
  */
-export async function recordHub(sql: Sql, { groupId, hub, roomId }: Home): Promise<boolean> {
-  const { rows } = await sql.query<{ settled: boolean }>({
-    name: 'record_hub',
-    text: `
-      WITH made AS (
-        INSERT INTO followed_group (group_id, hub, room_id)
-        SELECT $1, $2, $3 WHERE reserve_for_hub(p_group_id => $1)
-        ON CONFLICT DO NOTHING RETURNING hub, room_id
-      )
-      SELECT EXISTS (
-        SELECT FROM made UNION ALL SELECT FROM followed_group f WHERE f.group_id = $1 AND f.hub = $2 AND f.room_id = $3
-      ) AS settled`,
-    values: [groupId, hub, roomId],
+export async function followGroup(sql: Sql, group: Omit<Home, 'groupId'>, how: 'joined' | 'found'): Promise<Buffer | undefined> {
+  const { call, values } = callFunction('follow_group', {
+    p_hub: group.hub,
+    p_mls_group_id: group.mlsGroupId,
+    p_room: group.roomId,
+    p_found: how === 'found',
   })
-  return rows[0]?.settled ?? false
+  const { rows } = await sql.query<{ address: Buffer | null }>({ name: 'follow_group', text: `SELECT ${call} AS address`, values })
+  return rows[0]?.address ?? undefined
+}
+
+/** The address of a group that is at home here, by its MLS group id, and its room. */
+export async function findOwnGroup(sql: Sql, mlsGroupId: Uint8Array): Promise<{ groupId: Buffer; roomId: string } | undefined> {
+  const { rows } = await sql.query<{ groupId: Buffer; roomId: string }>({
+    name: 'find_own_group',
+    text: 'SELECT g.group_id AS "groupId", g.room_id AS "roomId" FROM groups g WHERE g.gid = (SELECT own_group(p_mls_group_id => $1))',
+    values: [mlsGroupId],
+  })
+  return rows[0]
 }
 
 /** Far more than a server has to do with; those after it in the alphabet would be taken for unknown. */

@@ -8,6 +8,7 @@ import type { Welcome } from '../../protocol/mls/structures/welcome.js'
 import { sha256 } from '../../protocol/sha256.js'
 import type { SubmitCommit } from '../groups.dto.js'
 import { type EncodedTree, LargeTrees } from '../state/trees/large-trees.js'
+import { GroupLocator } from '../home/group-locator.js'
 import { decodeAs, refuseOtherGroup } from './mls-input.js'
 
 export type Limits = Pick<Config, 'MAX_COMMIT_BYTES' | 'MAX_GROUP_INFO_BYTES' | 'MAX_TREE_BYTES'>
@@ -109,11 +110,12 @@ export class Bundles {
   constructor(
     @Inject(CONFIG) private readonly config: Config,
     private readonly trees: LargeTrees,
+    private readonly locator: GroupLocator,
   ) {}
 
-  /** @param user who pays for a large tree, by URI */
-  decode(user: string, groupId: Uint8Array, body: SubmitCommit): Bundle {
-    const bundle = decodeBundle(groupId, body, this.config, this.trees)
+  /** @param user who pays for a large tree, by URI @param groupId the address */
+  async decode(user: string, groupId: Uint8Array, body: SubmitCommit): Promise<Bundle> {
+    const bundle = decodeBundle(await this.locator.mlsIdOf(groupId), body, this.config, this.trees)
     const { tree } = bundle
     return tree ? { ...bundle, tree: () => this.trees.chargeTo(user, tree) } : bundle
   }

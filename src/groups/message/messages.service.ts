@@ -11,6 +11,7 @@ import { POOL } from '../../platform/postgres/sql.js'
 import { sha256 } from '../../protocol/sha256.js'
 import type { Accepted, SubmitMessage } from '../groups.dto.js'
 import { EpochAhead, GroupFrozen, IncarnationChanged, StaleEpoch } from '../groups.problems.js'
+import { GroupLocator } from '../home/group-locator.js'
 import { decodeAs, refuseOtherGroup } from '../input/mls-input.js'
 import { notAMember, openGroup } from '../access/access.js'
 import { findGroup } from '../repository/groups.repository.js'
@@ -27,19 +28,20 @@ const REMEMBERED_GROUPS = 50_000
  */
 @Injectable()
 export class MessagesService {
-  /** group_id to gid. Never stale: a deleted group keeps its row, and its id is never given to another. */
+  /** Address to gid. Never stale: a deleted group keeps its row, and its address is never given to another. */
   private readonly gids = new LRUCache<string, bigint>({ max: REMEMBERED_GROUPS })
 
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) private readonly config: Pick<Config, 'MAX_MESSAGE_BYTES' | 'GROUP_MAX_BYTES' | 'ACCOUNT_MAX_BYTES'>,
     private readonly appender: Appender,
+    private readonly locator: GroupLocator,
   ) {}
 
   async submit(caller: Caller, groupId: Uint8Array, { message: bytes, incarnation: madeIn }: SubmitMessage): Promise<Accepted> {
     const message = decodeAs(bytes, this.config.MAX_MESSAGE_BYTES, 'message', 'private-message')
     if (message.body.contentType !== 'application') throw new Undecodable('A handshake is not posted as an application message.')
-    refuseOtherGroup(groupId, message.body, 'message')
+    refuseOtherGroup(await this.locator.mlsIdOf(groupId), message.body, 'message')
     const gid = await this.gid(groupId)
     const { epoch } = message.body
     const post = { gid, deviceId: caller.deviceId, epoch, madeIn, hash: sha256(bytes), bytes }

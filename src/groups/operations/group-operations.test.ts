@@ -11,7 +11,7 @@ const counted: unknown[] = []
 const limits = {
   takeWith: async (_caller: unknown, rate: string, bytes: number) => void counted.push([rate, bytes]),
 }
-const home = { groupId: GROUP, hub: 'b.example', roomId: 'mimi://b.example/r/x' }
+const home = { groupId: GROUP, mlsGroupId: GROUP, hub: 'b.example', roomId: 'mimi://b.example/r/x' }
 
 /** The real table over services that say by which method they were called. */
 function tableOfEchoes(): OperationsTable {

@@ -16,7 +16,7 @@ import { notAMember, type Access } from '../access/access.js'
 import { authorizeExternalJoin } from '../commit/commit-checks.js'
 import type { SubmissionContext } from '../commit/commit-context.js'
 import { InvalidCommit, TooManyProposals } from '../groups.problems.js'
-import { decodeAs, refuseOtherGroup } from '../input/mls-input.js'
+import { decodeAs } from '../input/mls-input.js'
 import { GroupLimits } from '../limits/group-limits.js'
 import type { ProposalSubmission, StorageLimits } from '../repository/submissions.repository.js'
 import { MEMBERSHIP, type Membership } from '../roster/membership.js'
@@ -48,11 +48,9 @@ export class ProposalJudge {
     private readonly limits: GroupLimits,
   ) {}
 
-  /** @throws Undecodable, TooLarge, or the problem of a message of another group */
-  decode(groupId: Uint8Array, bytes: Uint8Array): ProposalMessage {
-    const message = decodeAs(bytes, this.config.MAX_MESSAGE_BYTES, 'proposal', 'public-message', 'private-message')
-    refuseOtherGroup(groupId, message.body, 'proposal')
-    return message
+  /** @throws Undecodable, TooLarge */
+  decode(bytes: Uint8Array): ProposalMessage {
+    return decodeAs(bytes, this.config.MAX_MESSAGE_BYTES, 'proposal', 'public-message', 'private-message')
   }
 
   get room(): StorageLimits {

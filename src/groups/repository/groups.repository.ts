@@ -7,7 +7,10 @@ export type GroupMode = 'public' | 'private'
 /** The row of one group: what ordering needs, nothing of its members. */
 export interface GroupRow {
   gid: bigint
+  /** Its address here. */
   groupId: Buffer
+  /** In MLS: another one only where two groups have one id. */
+  mlsGroupId: Buffer
   incarnation: number
   mode: GroupMode
   cipherSuite: number
@@ -29,12 +32,12 @@ export interface GroupRow {
 }
 
 /** Columns of a row of `groups` named `g`. */
-export const GROUP_COLUMNS = `g.gid, g.group_id AS "groupId", g.incarnation, g.mode, g.cipher_suite AS "cipherSuite", g.epoch, g.head_seq AS "headSeq",
+export const GROUP_COLUMNS = `g.gid, g.group_id AS "groupId", coalesce(g.mls_group_id, g.group_id) AS "mlsGroupId", g.incarnation, g.mode, g.cipher_suite AS "cipherSuite", g.epoch, g.head_seq AS "headSeq",
   g.head_chain AS "headChain", g.post_floor AS "postFloor", g.floor_seq AS "floorSeq", g.room_id AS "roomId", g.frozen,
   CASE WHEN g.frozen IS NOT NULL AND g.reserved_until > now() THEN g.reserved_until END AS "reservedUntil",
-  g.successor_group_id AS "successorGroupId", g.predecessor_gid IS NOT NULL AS succeeds, g.deleted_at IS NOT NULL AS deleted, g.reused_above AS "reusedAbove"`
+  CASE WHEN g.successor_group_id IS NOT NULL THEN successor_address(g) END AS "successorGroupId", g.predecessor_gid IS NOT NULL AS succeeds, g.deleted_at IS NOT NULL AS deleted, g.reused_above AS "reusedAbove"`
 
-/** Also a tombstone (`deleted`), and a replica of another hub's group. @param groupId MLS group id */
+/** Also a tombstone (`deleted`), and a replica of another hub's group. @param groupId its address here */
 export async function findGroup(sql: Sql, groupId: Uint8Array): Promise<GroupRow | undefined> {
   const { rows } = await sql.query<GroupRow>({
     name: 'find_group',

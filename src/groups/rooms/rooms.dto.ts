@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { CountText, GroupId, RowIdText } from '../../platform/http/bytes.js'
-import { Group } from '../groups.dto.js'
+import { Group, MlsGroupId } from '../groups.dto.js'
 
 export const ListGroups = z.strictObject({
   after: RowIdText.optional().meta({ description: 'The `next` of the page before' }),
@@ -18,7 +18,8 @@ export const MyGroups = z
 export const Room = z
   .object({
     room: z.string(),
-    group_id: GroupId.meta({ description: 'The group that is current in the room' }),
+    group_id: GroupId.meta({ description: 'The group that is current in the room, as it is addressed here' }),
+    mls_group_id: MlsGroupId.optional(),
   })
   .meta({ id: 'Room' })
 

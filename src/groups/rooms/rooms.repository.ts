@@ -2,9 +2,9 @@ import type { Sql } from '../../platform/postgres/sql.js'
 import type { ShownDelivery } from '../delivery/delivery.dto.js'
 
 /** The group that is current in a room, if the device is or was in it or in one it succeeds. */
-export async function findRoom(sql: Sql, roomId: string): Promise<{ gid: bigint; groupId: Buffer } | undefined> {
-  const { rows } = await sql.query<{ gid: bigint; groupId: Buffer }>({
-    text: 'SELECT g.gid, g.group_id AS "groupId" FROM room r JOIN groups g ON g.gid = r.current_gid WHERE r.room_id = $1 AND g.deleted_at IS NULL',
+export async function findRoom(sql: Sql, roomId: string): Promise<{ gid: bigint; groupId: Buffer; mlsGroupId: Buffer } | undefined> {
+  const { rows } = await sql.query<{ gid: bigint; groupId: Buffer; mlsGroupId: Buffer }>({
+    text: 'SELECT g.gid, g.group_id AS "groupId", coalesce(g.mls_group_id, g.group_id) AS "mlsGroupId" FROM room r JOIN groups g ON g.gid = r.current_gid WHERE r.room_id = $1 AND g.deleted_at IS NULL',
     values: [roomId],
   })
   return rows[0]
@@ -65,6 +65,7 @@ export async function readSuccession(sql: Sql, gid: bigint): Promise<Succession>
 export interface MyGroupRow {
   gid: bigint
   groupId: Buffer
+  mlsGroupId: Buffer
   mode: 'public' | 'private'
   cipherSuite: number
   incarnation: number
@@ -83,9 +84,9 @@ export interface MyGroupRow {
 export async function groupsOf(sql: Sql, deviceId: bigint, afterGid: bigint, limit: number): Promise<MyGroupRow[]> {
   const { rows } = await sql.query<MyGroupRow>({
     name: 'groups_of',
-    text: `SELECT g.gid, g.group_id AS "groupId", g.mode, g.cipher_suite AS "cipherSuite", g.incarnation, g.epoch, g.head_seq AS "headSeq",
+    text: `SELECT g.gid, g.group_id AS "groupId", coalesce(g.mls_group_id, g.group_id) AS "mlsGroupId", g.mode, g.cipher_suite AS "cipherSuite", g.incarnation, g.epoch, g.head_seq AS "headSeq",
                   g.head_chain AS "headChain", g.post_floor AS "postFloor", g.room_id AS "roomId", g.frozen,
-                  g.successor_group_id AS "successorGroupId", m.from_seq AS "fromSeq", m.delivery
+                  CASE WHEN g.successor_group_id IS NOT NULL THEN successor_address(g) END AS "successorGroupId", m.from_seq AS "fromSeq", m.delivery
              FROM member m JOIN groups g USING (gid)
             WHERE m.device_id = $1 AND m.gid > $2 AND m.until_seq IS NULL AND m.read_until IS NULL AND g.deleted_at IS NULL
             ORDER BY m.gid LIMIT $3`,

@@ -8,6 +8,7 @@ import { POOL } from '../../platform/postgres/sql.js'
 import { openFor } from '../access/access.js'
 import { deliveryOf } from '../delivery/delivery-choice.repository.js'
 import type { Group } from '../groups.dto.js'
+import { shownIds } from '../home/group-ids.js'
 import { FederationLink } from '../home/federation-link.js'
 import { leavingClients } from '../removal/removal.repository.js'
 import type { GroupRow } from '../repository/groups.repository.js'
@@ -17,6 +18,7 @@ import { findRoom, groupsOf, knowsRoom, readSuccession } from './rooms.repositor
 type Shown = Pick<
   GroupRow,
   | 'groupId'
+  | 'mlsGroupId'
   | 'mode'
   | 'cipherSuite'
   | 'incarnation'
@@ -70,19 +72,19 @@ export class RoomsService {
   async room(caller: Caller, reference: string): Promise<z.infer<typeof Room>> {
     const foreign = foreignRoom(this.config.DOMAIN, reference)
     if (foreign && this.link.peers) {
-      const { groupId, roomId } = await this.link.peers.findRoom(caller, foreign.roomId)
-      return { room: roomId, group_id: groupId }
+      const { roomId, ...ids } = await this.link.peers.findRoom(caller, foreign.roomId)
+      return { room: roomId, ...shownIds(ids) }
     }
     const uri = roomUri(this.config.DOMAIN, reference)
     const found = uri === undefined ? undefined : await findRoom(this.pool, uri)
     if (!found || uri === undefined || !(await knowsRoom(this.pool, uri, caller.userId))) throw new NotFound('No such room.')
-    return { room: uri, group_id: found.groupId }
+    return { room: uri, ...shownIds(found) }
   }
 }
 
 function shown(row: Shown): Group {
   return {
-    group_id: row.groupId,
+    ...shownIds(row),
     mode: row.mode,
     cipher_suite: row.cipherSuite,
     incarnation: row.incarnation,

@@ -18,7 +18,7 @@ import type { Accepted } from '../groups.dto.js'
 import { EpochAhead, GroupFrozen, IncarnationChanged, StaleEpoch } from '../groups.problems.js'
 import { namedIncarnation } from '../../platform/http/named-incarnation.js'
 import { decodeAs, refuseOtherGroup } from '../input/mls-input.js'
-import { findGroup } from '../repository/groups.repository.js'
+import { findGroupByGid } from '../repository/groups.repository.js'
 import { StorageFull } from '../usage/storage-full.js'
 import { unmarkOverQuota } from '../usage/usage.repository.js'
 import { CommitRequired, MemberProofRefused } from './sealed.problems.js'
@@ -32,6 +32,7 @@ const UNKNOWN = 'no member has published this key for this group and epoch'
 export interface SealedPost {
   /** Its signature covers parts of it. */
   readonly request: HttpRequestMessage
+  /** In MLS, and in the address. */
   readonly groupId: Uint8Array
   /** The epoch in the address. */
   readonly epoch: bigint
@@ -71,7 +72,7 @@ export class SealedMessages {
     let outcome = await this.appender.append(sent)
     if (outcome.kind === 'full' && (await unmarkOverQuota(this.pool, gid, this.config.ACCOUNT_MAX_BYTES)))
       outcome = await this.appender.append(sent)
-    if (!('chain' in outcome)) throw await this.refusal(groupId, outcome)
+    if (!('chain' in outcome)) throw await this.refusal(gid, outcome)
     return outcome
   }
 
@@ -98,7 +99,7 @@ export class SealedMessages {
     if (body.epoch !== epoch) throw new InvalidRequest('The epoch of the message is not the epoch in the address.')
   }
 
-  private async refusal(groupId: Uint8Array, outcome: AppendOutcome): Promise<Error> {
+  private async refusal(gid: bigint, outcome: AppendOutcome): Promise<Error> {
     switch (outcome.kind) {
       case 'token-spent':
         return this.redemption.spent()
@@ -113,7 +114,7 @@ export class SealedMessages {
       case 'full':
         return new StorageFull('group')
       case 'frozen': {
-        const group = await findGroup(this.pool, groupId)
+        const group = await findGroupByGid(this.pool, gid)
         return new GroupFrozen(group?.frozen ?? 'reset', group?.successorGroupId ?? null)
       }
       default:

@@ -64,6 +64,7 @@ export interface PostStanding {
 
 /** A post whose token and proof were checked: its group and epoch, the key it is signed with, SHA-256 of its bytes, and its token. */
 export interface PostQuestion {
+  /** In MLS: whoever posts from elsewhere knows no other. */
   readonly groupId: Uint8Array
   readonly epoch: bigint
   readonly publicKey: Uint8Array
@@ -77,14 +78,14 @@ export async function standingOfPost(sql: Sql, post: PostQuestion, maxPastEpochs
   const { groupId, epoch, publicKey, hash, issuerKey, nonce } = post
   const { rows } = await sql.query<PostStanding>({
     name: 'sealed_standing',
-    text: `SELECT g.gid, g.frozen, g.successor_group_id AS "successorGroupId", g.epoch AS "currentEpoch", g.incarnation,
+    text: `SELECT g.gid, g.frozen, CASE WHEN g.successor_group_id IS NOT NULL THEN successor_address(g) END AS "successorGroupId", g.epoch AS "currentEpoch", g.incarnation,
                   greatest(g.post_floor, g.epoch - $7) AS floor,
                   EXISTS (SELECT FROM sender_key k WHERE k.gid = g.gid AND k.epoch = $2 AND k.public_key = $3) AS published,
                   EXISTS (SELECT FROM log l WHERE l.gid = g.gid AND l.hash = $4) AS known,
                   EXISTS (SELECT FROM spent_token t WHERE t.issuer_key = $5 AND t.nonce = $6) AS spent,
                   EXISTS (SELECT FROM pending_removal r JOIN member m USING (gid, device_id)
                            WHERE r.gid = g.gid AND m.until_seq IS NULL) AS pending
-             FROM groups g WHERE g.group_id = $1 AND g.deleted_at IS NULL`,
+             FROM groups g WHERE g.gid = (SELECT own_group(p_mls_group_id => $1)) AND g.deleted_at IS NULL`,
     values: [groupId, epoch, publicKey, hash, issuerKey, nonce, maxPastEpochs],
   })
   return rows[0]

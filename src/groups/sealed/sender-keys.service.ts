@@ -21,7 +21,7 @@ export class SenderKeysService {
   /** A wrong key takes nobody else's place, and stands under the name of the one who published it. Again, it changes nothing. */
   async publish(caller: Caller, groupId: Uint8Array, { epoch, public_key: publicKey, proof }: PublishSenderKey): Promise<SenderKeys> {
     const { group } = await openFor(this.pool, groupId, caller, 'publish-sender-key')
-    if (!provesPossession({ groupId, epoch, user: caller.user, publicKey }, proof)) throw new PossessionUnproved()
+    if (!provesPossession({ groupId: group.mlsGroupId, epoch, user: caller.user, publicKey }, proof)) throw new PossessionUnproved()
     const { deviceId, userId } = caller
     const published = await publishSenderKey(this.pool, { gid: group.gid, deviceId, userId, epoch, publicKey }, this.config.MAX_PAST_EPOCHS)
     if (published.kind === 'conflict') throw new SenderKeyTaken()

@@ -87,6 +87,7 @@ describe('a peer', () => {
     const answer = await fetch(`${theirs.url}/.well-known/mimi-protocol-directory`)
     const { key_directory: signed } = (await answer.json()) as { key_directory: SignedKeyDirectory }
     const payload = JSON.parse(Buffer.from(signed.payload, 'base64url').toString()) as Record<string, unknown>
+    delete payload['x509_authorities']
     change(payload)
     const read = readKeyDirectory({ payload: Buffer.from(JSON.stringify(payload)).toString('base64url'), signatures: [] as never })
     expect(read?.keys.length).toBeGreaterThan(0)

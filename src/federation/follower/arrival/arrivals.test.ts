@@ -5,7 +5,7 @@ import type { ReplicaPlace } from './place.repository.js'
 import { ARRIVAL_LIMITS, Waits } from './waits.js'
 
 const HOUR = 3_600_000
-const home = (hub = 'a.example') => ({ hub, groupId: Buffer.from(hub), roomId: `mimi://${hub}/r/club` })
+const home = (hub = 'a.example') => ({ hub, groupId: Buffer.from(hub), mlsGroupId: Buffer.from(hub), roomId: `mimi://${hub}/r/club` })
 
 /** A follower whose copy is where the test says. */
 function follower(times: Partial<ArrivalTimes> = {}, fetch: () => Promise<boolean> = async () => false) {

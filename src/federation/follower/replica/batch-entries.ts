@@ -20,6 +20,7 @@ export type ChainedEntries =
 export function chainEntries(batch: NotifyBatch): ChainedEntries {
   if (!isStorable(batch)) return wrong('a number in it is larger than any log has')
   const entries: LogRow[] = []
+  const now = Date.now()
   let chain = batch.previousChain
   for (const [index, { kind, epoch, message }] of batch.entries.entries()) {
     const seq = batch.firstSeq + BigInt(index)
@@ -31,7 +32,15 @@ export function chainEntries(batch: NotifyBatch): ChainedEntries {
     const hash = sha256(message.message)
     const chainUnknown = index === 0 && batch.gap === 'retired'
     chain = chainUnknown ? batch.previousChain : extendChain(chain, { seq, kind, epoch, hash })
-    entries.push({ seq, kind: LETTER_OF_KIND[kind], epoch, acceptedAt: dateOf(message.acceptedAtMs), hash, chain, bytes: message.message })
+    entries.push({
+      seq,
+      kind: LETTER_OF_KIND[kind],
+      epoch,
+      acceptedAt: dateOf(message.acceptedAtMs, now),
+      hash,
+      chain,
+      bytes: message.message,
+    })
   }
   for (const { message } of batch.welcomes) {
     const decoded = decodeIncoming(message.message)
@@ -60,9 +69,9 @@ function framingOf({ wireFormat, body }: MlsMessage): Framing | undefined {
   return wireFormat === 'private-message' ? { kind: body.contentType, groupId: body.groupId, epoch: body.epoch } : undefined
 }
 
-/** A time beyond what Date and PostgreSQL hold becomes 1970. */
-function dateOf(ms: bigint): Date {
-  return new Date(Number(ms < 8_640_000_000_000_000n ? ms : 0n))
+/** Nothing was accepted later than now: entries are kept for a time after their own. */
+function dateOf(ms: bigint, now: number): Date {
+  return new Date(ms < BigInt(now) ? Number(ms) : now)
 }
 
 /** Far below what the columns hold, and far above what any group reaches. */

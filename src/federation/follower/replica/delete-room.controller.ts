@@ -15,8 +15,9 @@ import {
 import { replicaDeleted } from '../../federation.events.js'
 import { PEER_PATH } from '../../identity/endpoints.js'
 import { ProviderKeys } from '../../identity/provider-keys.js'
-import { decodedOrRefused, PeerPost, RoomVariable } from '../../inbound/peer-route.js'
-import { CurrentPeer, PeerBody, type Peer } from '../../inbound/peer.js'
+import { RoomPost, RoomVariable } from '../../inbound/peer-route.js'
+import { CurrentPeer, type Peer } from '../../inbound/peer.js'
+import { RoomBody } from '../../inbound/room.guard.js'
 import { HomeElsewhere } from '../../inbound/inbound.problems.js'
 import { lockFollowed, noteDeleted, noteUnknownDeleted } from './deletion.repository.js'
 
@@ -34,10 +35,8 @@ export class DeleteRoomController {
     private readonly remains: DeletedGroups,
   ) {}
 
-  @PeerPost('deleteRoom/:roomId')
-  async delete(@CurrentPeer() peer: Peer, @RoomVariable() roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
-    const request = decodedOrRefused(decodeDeleteRoomRequest(body))
-    if (request.roomId !== roomId) throw new HomeElsewhere()
+  @RoomPost('deleteRoom/:roomId', { of: 'sender', read: decodeDeleteRoomRequest, room: ({ roomId }) => roomId })
+  async delete(@CurrentPeer() peer: Peer, @RoomVariable() _roomId: string, @RoomBody() request: DeleteRoomRequest): Promise<Uint8Array> {
     const { entries, at } = await this.remove(peer, request)
     const receipt = { ...request, deletedEntries: entries, deletedAtMs: BigInt(at.getTime()) }
     const parties = { hub: peer.domain, follower: this.config.DOMAIN }
@@ -45,22 +44,23 @@ export class DeleteRoomController {
   }
 
   private async remove(peer: Peer, { groupId, roomId }: DeleteRoomRequest): Promise<{ entries: bigint; at: Date }> {
+    const group = { hub: peer.domain, mlsGroupId: groupId }
     const work = async (sql: Sql) => {
-      const home = await lockFollowed(sql, groupId)
+      const home = await lockFollowed(sql, group)
       if (!home) {
-        await noteUnknownDeleted(sql, { groupId, hub: peer.domain, roomId })
+        await noteUnknownDeleted(sql, group, roomId)
         return { entries: 0n, at: new Date(), devices: [], gid: null }
       }
-      if (home.hub !== peer.domain || home.roomId !== roomId) throw new HomeElsewhere()
+      if (home.roomId !== roomId) throw new HomeElsewhere()
       if (home.deletedAt) return { entries: home.deletedEntries ?? 0n, at: home.deletedAt, devices: [], gid: null }
       const deletion = home.gid === null ? undefined : await deleteGroup(sql, this.config.DOMAIN, home.gid)
       const gone = deletion?.kind === 'accepted' ? deletion : { entries: 0n, devices: [] }
-      const at = await noteDeleted(sql, groupId, gone.entries)
+      const at = await noteDeleted(sql, home.groupId, gone.entries)
       return { entries: gone.entries, at, devices: gone.devices, gid: home.gid }
     }
     const { devices, gid, ...removed } = await transaction(this.pool, work, {
       statementTimeout: DELETE_TIMEOUT_MS,
-      row: rowOfGroup(groupId),
+      row: rowOfGroup(Buffer.concat([Buffer.from(peer.domain), groupId])),
     })
     if (gid !== null) {
       replicaDeleted(this.events, removed.entries)

@@ -1,21 +1,51 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { resolveClients } from '../../../authentication/directory/directory.repository.js'
-import { routeRefs } from '../../../key-packages/claims.repository.js'
+import type { LogRow } from '../../../delivery/read/entry.js'
+import { refKey } from '../../../groups/roster/welcome-routes.js'
 import { CONFIG, type Config } from '../../../platform/config/config.js'
 import { decodeIncoming } from '../../../platform/http/incoming-message.js'
-import { POOL } from '../../../platform/postgres/sql.js'
+import { POOL, type Sql } from '../../../platform/postgres/sql.js'
 import { parseClientUri } from '../../../protocol/identifiers.js'
-import { namedIdentity } from '../../../protocol/mls/structures/credential.js'
 import type { NotifyBatch, NotifyWelcome } from '../../../protocol/mimi/microchat/notify-batch.js'
+import { keyPackageRef } from '../../../protocol/mls/hashes.js'
+import { namedIdentity } from '../../../protocol/mls/structures/credential.js'
 import { RosterRefused } from '../../inbound/inbound.problems.js'
+import {
+  spendHandedOut,
+  spendPassedCommits,
+  type AnsweredRef,
+  type JoinedGroup,
+  type SaidJoin,
+} from '../../joins/join-proofs.repository.js'
 import type { IncomingWelcome, MemberChange } from './replica-members.repository.js'
 
-/** The changes of a batch for local devices. */
+/** A join that a hub says of a device here. */
+interface Join extends SaidJoin {
+  /** Its entry is a Commit from outside whose leaf names the client. */
+  readonly external: boolean
+  /** KeyPackageRefs of the Adds, where the Commit is readable and adds nobody by reference. */
+  readonly adds: ReadonlySet<string> | undefined
+}
+
+interface SaidWelcome extends Omit<IncomingWelcome, 'deviceIds'> {
+  /** Devices here for which it is said to be. */
+  readonly named: ReadonlySet<bigint>
+  /** KeyPackageRefs that it answers. */
+  readonly refs: readonly Uint8Array[]
+}
+
+/** What a batch says of local devices. */
 export interface OwnChanges {
   readonly members: readonly MemberChange[]
+  readonly joins: readonly Join[]
+  readonly welcomes: readonly SaidWelcome[]
+}
+
+/** What of it is proven. */
+export interface ProvenJoins {
   readonly welcomes: readonly IncomingWelcome[]
-  /** KeyPackageRefs that the Welcomes answer. */
+  /** KeyPackageRefs by which devices joined. */
   readonly refs: readonly Uint8Array[]
 }
 
@@ -24,8 +54,8 @@ interface Device {
 }
 
 /**
- * The hub says which local devices came and went. That a local device joined has to show for itself: by a Welcome to a KeyPackage that we
- * handed out for it, or by its own external Commit. That one left, the hub could bring about anyway by sending nothing more.
+ * The hub says which local devices came and went. That a local device joined has to show for itself: by a Welcome to a KeyPackage that was handed out
+ * for this room, or by an external Commit that was passed on for the device. That one left, the hub could bring about anyway by sending nothing more.
  */
 @Injectable()
 export class Joins {
@@ -34,29 +64,64 @@ export class Joins {
     @Inject(CONFIG) private readonly config: Pick<Config, 'DOMAIN'>,
   ) {}
 
-  async of(batch: NotifyBatch): Promise<OwnChanges> {
+  /** @param entries those of the batch, as the log keeps them @throws RosterRefused for what no hub says */
+  async of(batch: NotifyBatch, entries: readonly LogRow[]): Promise<OwnChanges> {
     const named = [...batch.roster.map(({ client }) => client), ...batch.welcomes.flatMap(({ clients }) => clients)]
     if (named.some((client) => parseClientUri(client)?.domain !== this.config.DOMAIN))
       throw new RosterRefused('it names a client of another provider')
     if (!isInOrder(batch.roster)) throw new RosterRefused('it is not in the order of the log')
     const devices = await resolveClients(this.pool, [...new Set(named)])
-    const refs = refsOf(batch)
-    const welcomed = new Set(refs.length === 0 ? [] : [...(await routeRefs(this.pool, refs)).values()].map(({ deviceId }) => deviceId))
-    const members = batch.roster.flatMap(({ seq, change, ended, client }): MemberChange[] => {
+    const members: MemberChange[] = []
+    const joins: Join[] = []
+    for (const { seq, change, ended, client } of batch.roster) {
       const device = devices.get(client)
-      if (!device) return []
-      const entry = batch.entries[Number(seq - batch.firstSeq)]
+      if (!device) continue
+      const entry = entries[Number(seq - batch.firstSeq)]
       if (!entry) throw new RosterRefused('a change is of no entry of the batch')
-      if (change === 'joined' && !welcomed.has(device.deviceId) && joinerOf(entry.message.message) !== client)
-        throw new RosterRefused('nothing shows that the client joined')
-      return [{ deviceId: device.deviceId, seq, change, epoch: entry.epoch + 1n, ended: ended === 'none' ? 'removed' : ended }]
-    })
-    return {
-      members,
-      refs,
-      welcomes: batch.welcomes.map((welcome) => incoming(welcome, devices, welcomed)),
+      members.push({ deviceId: device.deviceId, seq, change, epoch: entry.epoch + 1n, ended: ended === 'none' ? 'removed' : ended })
+      if (change === 'joined')
+        joins.push({ deviceId: device.deviceId, seq, hash: entry.hash, ...joinsBy(entry, client, batch.cipherSuite) })
     }
+    return { members, joins, welcomes: batch.welcomes.map((welcome) => incoming(welcome, devices)) }
   }
+
+  /**
+   * Spends what shows the joins after `afterSeq`; what was there before was shown then. Call it in the transaction that stores them.
+   * @throws RosterRefused for a join that nothing shows
+   */
+  async prove(sql: Sql, group: JoinedGroup, changes: OwnChanges, afterSeq: bigint): Promise<ProvenJoins> {
+    const joins = changes.joins.filter(({ seq }) => seq > afterSeq)
+    const fromOutside = new Set(
+      await spendPassedCommits(
+        sql,
+        group,
+        joins.filter(({ external }) => external),
+      ),
+    )
+    const welcomed = joins.filter((join) => !fromOutside.has(join))
+    const spent = await spendHandedOut(sql, group, answeredRefs(changes.welcomes, welcomed), welcomed)
+    const proven = new Set(spent.map(({ deviceId, seq }) => `${seq} ${deviceId}`))
+    if (welcomed.some(({ deviceId, seq }) => !proven.has(`${seq} ${deviceId}`)))
+      throw new RosterRefused('nothing shows that the client joined')
+    const spentBy = Map.groupBy(spent, ({ seq, ref }) => `${seq} ${refKey(ref)}`)
+    const welcomes = changes.welcomes.flatMap(({ named, refs, ...welcome }): IncomingWelcome[] => {
+      const owners = refs.flatMap((ref) => spentBy.get(`${welcome.seq} ${refKey(ref)}`) ?? [])
+      const deviceIds = [...new Set(owners.map(({ deviceId }) => deviceId))].filter((deviceId) => named.has(deviceId))
+      return deviceIds.length === 0 ? [] : [{ ...welcome, deviceIds }]
+    })
+    return { welcomes, refs: spent.map(({ ref }) => ref) }
+  }
+}
+
+/** Of Welcomes of the Commits by which devices join; in a Commit whose Adds can be read, only those that it adds. */
+function answeredRefs(welcomes: readonly SaidWelcome[], joins: readonly Join[]): AnsweredRef[] {
+  const commits = new Map(joins.map((join) => [join.seq, join]))
+  return welcomes.flatMap(({ seq, refs }) => {
+    const commit = commits.get(seq)
+    if (!commit) return []
+    const added = refs.filter((ref) => commit.adds?.has(refKey(ref)) ?? true)
+    return added.map((ref) => ({ ref, seq, hash: commit.hash }))
+  })
 }
 
 /** By seq; at one seq leavers come before joiners, and each client at most once in each role. */
@@ -70,31 +135,31 @@ function isInOrder(roster: NotifyBatch['roster']): boolean {
   })
 }
 
-/** The KeyPackages that the Welcomes of a batch answer. */
-function refsOf({ welcomes }: NotifyBatch): Uint8Array[] {
-  return welcomes.flatMap(({ message }) => {
-    const decoded = decodeIncoming(message.message)
-    return decoded.kind === 'decoded' && decoded.value.wireFormat === 'welcome' ? decoded.value.body.refs : []
-  })
-}
-
-/** A Welcome goes into the inboxes of the devices whose KeyPackages it answers, once each; otherwise a hub could fill any inbox. */
-function incoming(
-  { seq, epoch, expiresAtMs, clients, message }: NotifyWelcome,
-  devices: ReadonlyMap<string, Device>,
-  welcomed: ReadonlySet<bigint>,
-): IncomingWelcome {
-  const named = new Set(clients.flatMap((client) => devices.get(client)?.deviceId ?? []))
-  const deviceIds = [...named].filter((deviceId) => welcomed.has(deviceId))
+/** KeyPackageRefs that the Welcome answers, and the devices here that the hub says it is for. */
+function incoming({ seq, epoch, expiresAtMs, clients, message }: NotifyWelcome, devices: ReadonlyMap<string, Device>): SaidWelcome {
+  const decoded = decodeIncoming(message.message)
+  const refs = decoded.kind === 'decoded' && decoded.value.wireFormat === 'welcome' ? decoded.value.body.refs : []
   const latest = Date.now() + 400 * 86_400_000
-  return { seq, epoch, bytes: message.message, expiresAt: new Date(Math.min(Number(expiresAtMs), latest)), deviceIds }
+  const named = new Set(clients.flatMap((client) => devices.get(client)?.deviceId ?? []))
+  return { seq, epoch, bytes: message.message, expiresAt: new Date(Math.min(Number(expiresAtMs), latest)), named, refs }
 }
 
-/** Who joins by an external Commit, which is public in every mode. */
-function joinerOf(message: Uint8Array): string | undefined {
-  const decoded = decodeIncoming(message)
-  if (decoded.kind === 'malformed' || decoded.value.wireFormat !== 'public-message') return undefined
+/** How the entry brings the client in, as far as it can be read. */
+function joinsBy({ bytes }: LogRow, client: string, suite: number): Pick<Join, 'external' | 'adds'> {
+  const decoded = decodeIncoming(bytes)
+  if (decoded.kind === 'malformed' || decoded.value.wireFormat !== 'public-message') return { external: false, adds: undefined }
   const { sender, content } = decoded.value.body
-  if (sender.kind !== 'new-member-commit' || content.kind !== 'commit' || !content.path) return undefined
-  return namedIdentity(content.path.leafNode.credential)
+  if (content.kind !== 'commit') return { external: false, adds: NO_ADDS }
+  if (sender.kind === 'new-member-commit') {
+    const leaf = content.path?.leafNode
+    return { external: leaf !== undefined && namedIdentity(leaf.credential) === client, adds: NO_ADDS }
+  }
+  if (content.proposals.some(({ kind }) => kind === 'reference')) return { external: false, adds: undefined }
+  const refs = content.proposals.flatMap((one) => {
+    const ref = one.kind === 'proposal' && one.proposal.kind === 'add' ? keyPackageRef(suite, one.proposal.keyPackage.bytes) : undefined
+    return ref ? [refKey(ref)] : []
+  })
+  return { external: false, adds: new Set(refs) }
 }
+
+const NO_ADDS: ReadonlySet<string> = new Set()

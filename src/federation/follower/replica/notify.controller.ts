@@ -1,10 +1,10 @@
 import { Controller } from '@nestjs/common'
-import { decodeNotifyBatch } from '../../../protocol/mimi/microchat/notify-batch.js'
+import { decodeNotifyBatch, type NotifyBatch } from '../../../protocol/mimi/microchat/notify-batch.js'
 import { encodeNotifyResponse } from '../../../protocol/mimi/microchat/notify-response.js'
 import { PEER_PATH } from '../../identity/endpoints.js'
-import { decodedOrRefused, PeerPost, RoomVariable } from '../../inbound/peer-route.js'
-import { CurrentPeer, PeerBody, type Peer } from '../../inbound/peer.js'
-import { HomeElsewhere } from '../../inbound/inbound.problems.js'
+import { RoomPost, RoomVariable } from '../../inbound/peer-route.js'
+import { CurrentPeer, type Peer } from '../../inbound/peer.js'
+import { RoomBody } from '../../inbound/room.guard.js'
 import { Replicas } from './replicas.js'
 
 /** Batches that hubs push (`notify`). */
@@ -12,10 +12,8 @@ import { Replicas } from './replicas.js'
 export class NotifyController {
   constructor(private readonly replicas: Replicas) {}
 
-  @PeerPost('notify/:roomId')
-  async notify(@CurrentPeer() peer: Peer, @RoomVariable() roomId: string, @PeerBody() body: Uint8Array): Promise<Uint8Array> {
-    const batch = decodedOrRefused(decodeNotifyBatch(body))
-    if (batch.roomId !== roomId) throw new HomeElsewhere()
+  @RoomPost('notify/:roomId', { of: 'sender', read: decodeNotifyBatch, room: ({ roomId }) => roomId })
+  async notify(@CurrentPeer() peer: Peer, @RoomVariable() _roomId: string, @RoomBody() batch: NotifyBatch): Promise<Uint8Array> {
     return encodeNotifyResponse(await this.replicas.receive(peer, batch))
   }
 }

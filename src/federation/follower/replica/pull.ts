@@ -8,6 +8,7 @@ import { Jobs } from '../../../platform/jobs/jobs.js'
 import { LOG } from '../../../platform/observability/log.js'
 import { POOL } from '../../../platform/postgres/sql.js'
 import { decodeLogResponse, encodeLogRequest } from '../../../protocol/mimi/microchat/notify-response.js'
+import { sameBytes } from '../../../protocol/bytes.js'
 import { SignedClient } from '../../outbound/signed-client.js'
 import { Replicas } from './replicas.js'
 
@@ -91,12 +92,15 @@ export class Pull implements OnModuleInit, OnModuleDestroy {
   }
 
   /** @returns whether the replica has grown */
-  private async next({ groupId, hub, roomId }: Home, afterSeq: bigint): Promise<boolean> {
+  private async next({ mlsGroupId: groupId, hub, roomId }: Home, afterSeq: bigint): Promise<boolean> {
     const answer = await this.client.send({ peer: hub, endpoint: 'log', argument: roomId, body: encodeLogRequest({ groupId, afterSeq }) })
     if (answer.kind !== 'answered' || answer.status !== 200) throw new Error('The hub gives no log now')
     const decoded = decodeLogResponse(answer.body)
     if (decoded.kind === 'malformed' || !decoded.value.batch) return false
-    const { code, receivedThrough } = await this.replicas.receive({ domain: hub }, decoded.value.batch)
+    const { batch } = decoded.value
+    // An answer about something else is none: the hub could have it judged without asking for the group that it is about.
+    if (batch.roomId !== roomId || !sameBytes(batch.groupId, groupId)) throw new Error('The hub answers with the log of another group')
+    const { code, receivedThrough } = await this.replicas.receive({ domain: hub }, batch)
     return code === 'received' && receivedThrough > afterSeq
   }
 }

@@ -2,6 +2,13 @@ import type { LogRow } from '../../../delivery/read/entry.js'
 import type { NotifyBatch } from '../../../protocol/mimi/microchat/notify-batch.js'
 import type { Sql } from '../../../platform/postgres/sql.js'
 
+/** A group is its hub's: others may have groups of the same id. */
+export interface GroupAtHub {
+  /** Domain. */
+  readonly hub: string
+  readonly mlsGroupId: Uint8Array
+}
+
 /** The head of a replica. */
 export interface Replica {
   gid: bigint
@@ -16,37 +23,42 @@ export interface Replica {
 }
 
 /** What this server holds of a group at another hub, its row locked until the end of the transaction. */
-export async function lockReplica(sql: Sql, groupId: Uint8Array): Promise<Replica | undefined> {
+export async function lockReplica(sql: Sql, { hub, mlsGroupId }: GroupAtHub): Promise<Replica | undefined> {
   const { rows } = await sql.query<Replica>({
     name: 'lock_replica',
     text: `SELECT g.gid, g.incarnation, g.head_seq AS "headSeq", g.head_chain AS "headChain", g.deleted_at IS NOT NULL AS deleted,
                   g.frozen, g.successor_group_id AS "successorGroupId",
                   EXISTS (SELECT FROM member m WHERE m.gid = g.gid AND m.until_seq IS NULL) AS "hasLocalMembers"
-             FROM followed_group f JOIN groups g ON g.gid = f.gid WHERE f.group_id = $1 FOR NO KEY UPDATE OF g`,
-    values: [groupId],
+             FROM followed_group f JOIN groups g ON g.gid = f.gid
+            WHERE f.hub = $1 AND coalesce(f.mls_group_id, f.group_id) = $2 FOR NO KEY UPDATE OF g`,
+    values: [hub, mlsGroupId],
   })
   return rows[0]
 }
 
 export interface HomeOfReplica {
-  hub: string
+  /** How the group is addressed here. */
+  groupId: Buffer
   roomId: string
   stopped: string | null
   deleted: boolean
 }
 
 /** Serializes the first batches of a group, before there is a row of a replica to lock. */
-export async function lockHome(sql: Sql, groupId: Uint8Array): Promise<HomeOfReplica | undefined> {
+export async function lockHome(sql: Sql, { hub, mlsGroupId }: GroupAtHub): Promise<HomeOfReplica | undefined> {
   const { rows } = await sql.query<HomeOfReplica>({
     name: 'lock_home',
-    text: 'SELECT hub, room_id AS "roomId", stopped, deleted_at IS NOT NULL AS deleted FROM followed_group WHERE group_id = $1 FOR UPDATE',
-    values: [groupId],
+    text: `SELECT group_id AS "groupId", room_id AS "roomId", stopped, deleted_at IS NOT NULL AS deleted FROM followed_group
+            WHERE hub = $1 AND coalesce(mls_group_id, group_id) = $2 FOR UPDATE`,
+    values: [hub, mlsGroupId],
   })
   return rows[0]
 }
 
 export interface NewReplica {
+  /** Its address here. */
   groupId: Uint8Array
+  mlsGroupId: Uint8Array
   roomId: string
   incarnation: number
   mode: 'public' | 'private'
@@ -61,8 +73,8 @@ export interface NewReplica {
 export async function createReplica(sql: Sql, replica: NewReplica): Promise<bigint> {
   const { rows } = await sql.query<{ gid: bigint }>({
     text: `WITH made AS (
-             INSERT INTO groups (group_id, incarnation, mode, cipher_suite, epoch, head_seq, head_chain, floor_seq, chain_from_seq, room_id)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $6, $6, $8) RETURNING gid, group_id, room_id
+             INSERT INTO groups (group_id, mls_group_id, incarnation, mode, cipher_suite, epoch, head_seq, head_chain, floor_seq, chain_from_seq, room_id)
+             VALUES ($1, nullif($9::bytea, $1::bytea), $2, $3, $4, $5, $6, $7, $6, $6, $8) RETURNING gid, group_id, room_id
            ), placed AS (
              UPDATE followed_group f SET gid = made.gid FROM made WHERE f.group_id = made.group_id
            ), named AS (
@@ -79,6 +91,7 @@ export async function createReplica(sql: Sql, replica: NewReplica): Promise<bigi
       replica.headSeq,
       replica.headChain,
       replica.roomId,
+      replica.mlsGroupId,
     ],
   })
   const gid = rows[0]?.gid
@@ -146,7 +159,7 @@ export async function followStop(
 export async function chainsOf(sql: Sql, gid: bigint, fromSeq: bigint, toSeq: bigint): Promise<Map<bigint, Buffer>> {
   const { rows } = await sql.query<{ seq: bigint; chain: Buffer }>({
     name: 'replica_chains',
-    text: `SELECT l.seq, CASE WHEN l.seq = g.chain_from_seq AND g.incarnation > 1 THEN log_chain_start(g.group_id, g.incarnation) ELSE l.chain END AS chain
+    text: `SELECT l.seq, CASE WHEN l.seq = g.chain_from_seq AND g.incarnation > 1 THEN log_chain_start(coalesce(g.mls_group_id, g.group_id), g.incarnation) ELSE l.chain END AS chain
              FROM log l JOIN groups g USING (gid) WHERE l.gid = $1 AND l.seq BETWEEN $2 AND $3`,
     values: [gid, fromSeq, toSeq],
   })

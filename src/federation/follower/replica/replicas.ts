@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
 import { withholdReplica } from '../../../groups/blocks/blocks.repository.js'
-import { findHome, recordHub } from '../../../groups/home/homes.repository.js'
+import { followGroup } from '../../../groups/home/homes.repository.js'
 import { rowOfGroup } from '../../../groups/repository/group-row.js'
 import type { LogRow } from '../../../delivery/read/entry.js'
 import { Hints } from '../../../platform/hints/hints.js'
@@ -31,6 +31,7 @@ import {
   lockHome,
   lockReplica,
   moveHead,
+  type GroupAtHub,
   type HomeOfReplica,
   type Replica,
 } from './replica.repository.js'
@@ -72,11 +73,11 @@ export class Replicas {
     if (checked.kind === 'wrong') throw new BatchRefused(checked.why)
     if (checked.kind === 'undecodable') throw new Undecodable(`The batch is refused: ${checked.reason}.`)
     const head = await this.heads.require(hub, batch, checked.entries)
-    const changes = await this.joins.of(batch)
+    const changes = await this.joins.of(batch, checked.entries)
     const signed = { batch, entries: checked.entries, changes, head }
-    const received = await transaction(this.pool, (sql) => this.store(sql, signed), { row: rowOfGroup(batch.groupId) }).catch(
-      (error: unknown) => this.refused(error, head),
-    )
+    const received = await transaction(this.pool, (sql) => this.store(sql, signed), {
+      row: rowOfGroup(Buffer.concat([Buffer.from(hub.domain), batch.groupId])),
+    }).catch((error: unknown) => this.refused(error, head))
     this.publish(received, batch)
     return received.response
   }
@@ -90,10 +91,11 @@ export class Replicas {
   private async store(sql: Sql, checked: Checked): Promise<Received> {
     const { batch, entries, changes, head } = checked
     const begins = changes.members.some(({ change, seq }) => change === 'joined' && seq === batch.firstSeq)
-    const home = await this.home(sql, batch, begins)
-    const replica = await lockReplica(sql, batch.groupId)
+    const group = { hub: head.statement.hub, mlsGroupId: batch.groupId }
+    const home = await this.home(sql, group, batch.roomId, begins)
+    const replica = home && (await lockReplica(sql, group))
     if (home?.stopped || home?.deleted) return answer('stopped', replica)
-    if (!replica) return begins ? this.found(sql, checked) : answer('have', undefined)
+    if (!replica) return home && begins ? this.found(sql, home.groupId, checked) : answer('have', undefined)
     if (replica.deleted) return answer('stopped', replica)
     const kept = await latestHead(sql, replica.gid)
     if (kept && kept.statement.mode !== head.statement.mode) {
@@ -106,25 +108,21 @@ export class Replicas {
     return this.place(sql, replica, placement, checked)
   }
 
-  /** What is known of the group; nothing is written down of one that no local device has joined, and nobody can keep an id from others. */
-  private async home(sql: Sql, { groupId, roomId }: NotifyBatch, begins: boolean): Promise<HomeOfReplica | undefined> {
-    const hub = providerOf(roomId) ?? ''
-    let home = await lockHome(sql, groupId)
-    if (!home && begins) {
-      // Another one may settle it at the same time: what stands there then is what counts.
-      await recordHub(sql, { groupId, hub, roomId })
-      home = await lockHome(sql, groupId)
-    }
-    if (home && home.hub === hub && home.roomId === roomId) return home
-    if (home || begins || (await findHome(sql, groupId)) === 'here') throw new HomeElsewhere()
-    return undefined
+  /** What is known of the group at this hub; nothing is written down of one that no device here has joined. @throws HomeElsewhere */
+  private async home(sql: Sql, group: GroupAtHub, roomId: string, begins: boolean): Promise<HomeOfReplica | undefined> {
+    // Another batch may do so at the same time. What only looks at the room is no room yet.
+    if (begins) await followGroup(sql, { ...group, roomId }, 'joined')
+    const home = await lockHome(sql, group)
+    if (home && home.roomId !== roomId) throw new HomeElsewhere()
+    return home
   }
 
   /** The first batch of a group begins with the Commit that brought the first local member in. */
-  private async found(sql: Sql, checked: Checked): Promise<Received> {
+  private async found(sql: Sql, address: Uint8Array, checked: Checked): Promise<Received> {
     const { batch, entries } = checked
     const gid = await createReplica(sql, {
-      groupId: batch.groupId,
+      groupId: address,
+      mlsGroupId: batch.groupId,
       roomId: batch.roomId,
       incarnation: batch.incarnation,
       mode: batch.mode,
@@ -177,16 +175,16 @@ export class Replicas {
       const told = batch.firstSeq + BigInt(batch.entries.length) === headSeq + 1n ? await followNews(sql, replica, batch) : []
       return { response: { code: 'received', incarnation, receivedThrough: headSeq }, gid, told }
     }
+    const { welcomes, refs } = await this.joins.prove(sql, { gid, roomId: batch.roomId }, changes, headSeq)
     await appendEntries(sql, gid, fresh)
     await applyMemberChanges(
       sql,
       gid,
       changes.members.filter(({ seq }) => seq > headSeq),
     )
-    await withholdReplica(sql, gid, changes.refs)
-    const welcomes = changes.welcomes.filter(({ seq }) => seq > headSeq)
+    await withholdReplica(sql, gid, refs)
     await storeWelcomes(sql, gid, welcomes)
-    await markUsed(sql, changes.refs)
+    await markUsed(sql, refs)
     const lastCommit = fresh.findLast(({ kind }) => kind === 'c')
     await moveHead(sql, gid, {
       headSeq: last.seq,

@@ -88,7 +88,7 @@ export function signedDirectory({
   const content = {
     domain,
     issued_at: issued,
-    expires_at: issued + 86_400,
+    expires_at: issued + 7 * 86_400,
     profiles: [PROFILE],
     features: ['mischief'],
     endpoints: endpointsAt(url, template),

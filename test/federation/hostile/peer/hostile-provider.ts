@@ -63,6 +63,8 @@ export class HostileProvider {
   /** Requests that came, by endpoint. */
   readonly seen: string[] = []
   answering: Answering = () => ({ status: 500 })
+  /** Refuses a request before that, by an answer; it trusts everybody as it is. */
+  checking: (request: IncomingMessage, body: Buffer) => Promise<Answer | undefined> = () => Promise.resolve(undefined)
   /** Of its directory; `url` is its own. */
   template: Template = inQuery
   url = ''
@@ -148,7 +150,8 @@ export class HostileProvider {
       const shown = this.showing()
       return shown === undefined ? this.held.resolve(undefined) : void response.end(shown)
     }
-    const answer = this.answering(endpoint, Buffer.concat(chunks), request.url ?? '')
+    const answer =
+      (await this.checking(request, Buffer.concat(chunks))) ?? this.answering(endpoint, Buffer.concat(chunks), request.url ?? '')
     if (answer === undefined) return
     if (answer === 'hang up') return void request.socket.destroy()
     const body = Buffer.from(answer.body ?? [])
