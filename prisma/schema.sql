@@ -256,10 +256,10 @@ CREATE TABLE followed_group (
   first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
   deleted_entries bigint,
   deleted_at timestamp with time zone,
+  mls_group_id bytea,
   head text,
   head_directory bytea,
   accepted_incarnation integer,
-  mls_group_id bytea,
   CONSTRAINT followed_group_pkey PRIMARY KEY (group_id),
   CONSTRAINT followed_group_gid_key UNIQUE (gid),
   CONSTRAINT followed_group_stopped_check CHECK ((stopped = ANY (ARRAY['equivocation'::text, 'rewritten'::text]))) NOT VALID

@@ -6,9 +6,9 @@ import { verifyEvidence } from '../../protocol/evidence/verify-evidence.js'
 import { extendChain, KIND_OF_LETTER } from '../../protocol/log-chain.js'
 import type { NotifyBatch } from '../../protocol/mimi/microchat/notify-batch.js'
 import { findOtherRoom, keepEvidence, stopReplica } from './evidence.repository.js'
-import { headOfEvidence } from './head-record.js'
+import { headOfEvidence, type StoredLink } from './head-record.js'
 import { directoriesBetween, directoryOfKey } from './kept-directories.repository.js'
-import { headFrom, latestHead, linksOf, type KeptHead, type StoredLink } from './kept-heads.repository.js'
+import { headFrom, latestHead, linksOf, type KeptHead } from './kept-heads.repository.js'
 import type { CheckedHead } from './signed-heads.js'
 
 /** A place of a log and its chain value. */
@@ -33,20 +33,32 @@ export async function keepContradiction(sql: Sql, gid: bigint, at: Place, index:
   const kept = await headFrom(sql, gid, batch.incarnation, at.seq)
   const first = kept && (await pathTo(sql, gid, kept, at))
   const second = headOfEvidence(head, ...pathOf(signed, index))
-  await keep(sql, 'two-histories', { ...placeOf(head), seq: at.seq }, kept, first, second, {
-    why: `it has signed another history, which differs at seq ${at.seq}`,
-    stops: true,
-  })
+  await keep(
+    sql,
+    'two-histories',
+    { ...placeOf(head), seq: at.seq },
+    { kept, first, second },
+    {
+      why: `it has signed another history, which differs at seq ${at.seq}`,
+      stops: true,
+    },
+  )
   await stopReplica(sql, gid, 'equivocation')
 }
 
 /** The hub has said of a group that it is public, and that it is private. */
 export async function keepOtherMode(sql: Sql, gid: bigint, kept: KeptHead, head: CheckedHead): Promise<void> {
   const [first, second] = [alone(kept), alone(head)]
-  await keep(sql, 'two-modes', { ...placeOf(head), incarnation: 0, seq: 0n }, kept, first, second, {
-    why: 'it has said of one group that it is public, and that it is private',
-    stops: true,
-  })
+  await keep(
+    sql,
+    'two-modes',
+    { ...placeOf(head), incarnation: 0, seq: 0n },
+    { kept, first, second },
+    {
+      why: 'it has said of one group that it is public, and that it is private',
+      stops: true,
+    },
+  )
   await stopReplica(sql, gid, 'equivocation')
 }
 
@@ -57,7 +69,13 @@ export async function keepOtherRoom(sql: Sql, head: CheckedHead): Promise<boolea
   const kept = gid === undefined ? undefined : await latestHead(sql, gid)
   if (!kept) return false
   const place = { ...placeOf(head), roomId: kept.statement.roomId, incarnation: 0, seq: 0n }
-  await keep(sql, 'two-rooms', place, kept, alone(kept), alone(head), { why: `it has put the group into ${roomId} as well`, stops: false })
+  await keep(
+    sql,
+    'two-rooms',
+    place,
+    { kept, first: alone(kept), second: alone(head) },
+    { why: `it has put the group into ${roomId} as well`, stops: false },
+  )
   return true
 }
 
@@ -72,7 +90,7 @@ export async function keepNewIncarnation(
   const kept = await latestHead(sql, gid)
   const first = kept && (await pathTo(sql, gid, kept, start))
   const second = headOfEvidence(signed.head, ...pathOf(signed, -1))
-  await keep(sql, 'new-incarnation', { ...placeOf(signed.head), seq: start.seq }, kept, first, second, about)
+  await keep(sql, 'new-incarnation', { ...placeOf(signed.head), seq: start.seq }, { kept, first, second }, about)
 }
 
 type PlaceOfFinding = { hub: string; groupId: Uint8Array; roomId: string; incarnation: number; seq: bigint }
@@ -82,13 +100,18 @@ function placeOf({ statement }: CheckedHead): PlaceOfFinding {
   return { hub, groupId, roomId, incarnation, seq }
 }
 
+/** Two heads that exclude each other; `first` is missing where nothing was kept of what stood there. */
+interface Pair {
+  readonly kept: KeptHead | undefined
+  readonly first: EvidenceHead | undefined
+  readonly second: EvidenceHead
+}
+
 async function keep(
   sql: Sql,
   kind: EvidenceKind,
   place: PlaceOfFinding,
-  kept: KeptHead | undefined,
-  first: EvidenceHead | undefined,
-  second: EvidenceHead,
+  { kept, first, second }: Pair,
   about: { why: string; stops: boolean },
 ): Promise<void> {
   const document = kept && first ? await documentOf(sql, kind, kept, first, second) : undefined

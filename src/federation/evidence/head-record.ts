@@ -1,7 +1,10 @@
 import { KIND_OF_LETTER, LETTER_OF_KIND } from '../../protocol/log-chain.js'
 import { EvidenceHead } from '../../protocol/evidence/document.js'
+import type { LogRow } from '../../delivery/read/entry.js'
 import type { CheckedHead } from './signed-heads.js'
-import type { StoredLink } from './kept-heads.repository.js'
+
+/** What a proof needs of an entry. */
+export type StoredLink = Pick<LogRow, 'seq' | 'kind' | 'epoch' | 'hash' | 'chain'>
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url')
 const bytes = (base64url: string): Buffer => Buffer.from(base64url, 'base64url')

@@ -1,8 +1,7 @@
-import type { LogRow } from '../../delivery/read/entry.js'
 import type { Sql } from '../../platform/postgres/sql.js'
 import type { CheckedHead } from './signed-heads.js'
 import { directoryOfKey } from './kept-directories.repository.js'
-import { readHead, writeHead } from './head-record.js'
+import { readHead, writeHead, type StoredLink } from './head-record.js'
 
 /** Every so many entries the head of that time is kept, so that a proof of what stood there takes few of the entries after it. */
 const CHECKPOINT = 256n
@@ -67,8 +66,6 @@ export async function headFrom(sql: Sql, gid: bigint, incarnation: number, seq: 
 function read(row: { head: string | null; directory: Buffer | null } | undefined): KeptHead | undefined {
   return row?.head == null ? undefined : { ...readHead(row.head), directory: row.directory }
 }
-
-export type StoredLink = Pick<LogRow, 'seq' | 'kind' | 'epoch' | 'hash' | 'chain'>
 
 /** What a proof needs of the entries of a replica from one seq to another, both included. */
 export async function linksOf(sql: Sql, gid: bigint, fromSeq: bigint, toSeq: bigint): Promise<StoredLink[]> {
