@@ -39,7 +39,6 @@ export class Client {
   readonly groups = new Map<string, Group>()
   /** All that came to the inbox. */
   readonly notices: InboxItem[] = []
-  /** Entries of groups that their hubs have taken back, as after a restore (docs/api-tour.md). */
   readonly vanished: VanishedFrom[] = []
   /** What an application shows its user, and asks what is to be done. */
   readonly identityEvents: IdentityEvent[] = []
@@ -225,7 +224,6 @@ export class Client {
 
   /** Too far behind, or the log began again: come back by an external Commit that replaces our own leaf. */
   async #onResync(groupId: Uint8Array): Promise<void> {
-    // What was read and is gone, an application shows before it comes back without it.
     await noteVanished(this.device.http, groupId, this.vanished)
     const record = this.store.group(groupId)
     if (!record?.externalJoin) return

@@ -11,6 +11,7 @@ import { soundSettings, examined } from '../doctor/doctor-fixture.js'
 import { keepEvidence } from '../../src/federation/evidence/evidence.repository.js'
 import { pendingDeletions, postponeDeletion } from '../../src/federation/push/deletions.repository.js'
 import { useTestDatabase } from '../support/database.js'
+import { FINDING } from '../support/finding.js'
 import { runCommand } from '../support/run-command.js'
 
 const DOMAIN = 'a.example'
@@ -26,18 +27,6 @@ async function run(command: string, more: Record<string, string> = {}): Promise<
   const { code, out, errors: err } = await runCommand(...command.split(' '))
   return { code, out, err }
 }
-
-const FINDING = {
-  hub: 'b.example',
-  kind: 'two-histories',
-  groupId: Buffer.from('group'),
-  roomId: 'mimi://b.example/r/club',
-  incarnation: 1,
-  seq: 4n,
-  why: 'it has signed another history, which differs at seq 4',
-  document: undefined,
-  stops: true,
-} as const
 
 const peer = async (domain = 'b.example') => (await listPeers(database.pool)).find((one) => one.domain === domain)
 const keysOf = async () => (await database.pool.query("SELECT 1 FROM peer_key WHERE domain = 'b.example'")).rowCount

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { keepEvidence } from '../../src/federation/evidence/evidence.repository.js'
 import { soundSettings } from '../doctor/doctor-fixture.js'
 import { useTestDatabase } from '../support/database.js'
+import { FINDING } from '../support/finding.js'
 import { runCommand } from '../support/run-command.js'
 
 const database = useTestDatabase()
@@ -19,18 +20,6 @@ async function run(command: string, more: Record<string, string> = {}): Promise<
   const { code, out, errors: err } = await runCommand(...command.split(' '))
   return { code, out, err }
 }
-
-const FINDING = {
-  hub: 'b.example',
-  kind: 'two-histories',
-  groupId: Buffer.from('group'),
-  roomId: 'mimi://b.example/r/club',
-  incarnation: 1,
-  seq: 4n,
-  why: 'it has signed another history, which differs at seq 4',
-  document: undefined,
-  stops: true,
-} as const
 
 describe('evidence', () => {
   const FILE = join(tmpdir(), `evidence-${process.pid}.json`)
