@@ -4,6 +4,7 @@ import type { Entry } from './entries.js'
 import { Group } from './group.js'
 import { Http, isTransient, ServerProblem, type Encoding } from './http.js'
 import { noteOfGroup } from './group-notices.js'
+import { noteVanished, type VanishedFrom } from './vanished.js'
 import { tryToCleanse } from './identity/group-check.js'
 import { actOnNotice, type IdentityEvent } from './identity/notices.js'
 import { createOnServer, joinByWelcome, joinExternally, type ExternalJoin, type NewGroup, type WelcomeItem } from './joining.js'
@@ -38,6 +39,7 @@ export class Client {
   readonly groups = new Map<string, Group>()
   /** All that came to the inbox. */
   readonly notices: InboxItem[] = []
+  readonly vanished: VanishedFrom[] = []
   /** What an application shows its user, and asks what is to be done. */
   readonly identityEvents: IdentityEvent[] = []
   /** Groups as they were when this device was out of them, before it joined again. */
@@ -222,6 +224,7 @@ export class Client {
 
   /** Too far behind, or the log began again: come back by an external Commit that replaces our own leaf. */
   async #onResync(groupId: Uint8Array): Promise<void> {
+    await noteVanished(this.device.http, groupId, this.vanished)
     const record = this.store.group(groupId)
     if (!record?.externalJoin) return
     await this.joinExternally({ groupId, mode: record.mode, suite: record.suite, resync: true })

@@ -47,8 +47,15 @@ export const batchReceived = (events: Events, entries: number): void => events.r
 
 export const batchOutOfPlace = (events: Events): void => events.record('batch.out_of_place')
 
-/** A hub has signed two histories of a group. */
-export const hubEquivocated = (events: Events): void => events.record('hub.equivocated')
+/** A hub has signed two things of a group that exclude each other. @param kind of the evidence */
+export const hubEquivocated = (events: Events, kind: string): void => events.record('hub.equivocated', { kind })
+
+/** A hub goes on in a new incarnation, as after a restore. @param vanished entries that went with it */
+export const incarnationBegun = (events: Events, vanished: bigint): void =>
+  events.record('incarnation.begun', { vanished: Number(vanished) })
+
+/** A group is followed no further until the operator has looked at the evidence. */
+export const replicaStopped = (events: Events, why: 'equivocation' | 'rewritten'): void => events.record('replica.stopped', { why })
 
 /** A batch was not stored, as the hub has as much here as it may. @param by the limit, by its name in docs/limits.md */
 export const peerHeldBack = (events: Events, by: string): void => events.record('peer.held_back', { by })

@@ -39,10 +39,14 @@ import { forgetDeletedUnknown } from './follower/replica/deletion.repository.js'
 import { DeleteRoomController } from './follower/replica/delete-room.controller.js'
 import { Joins } from './follower/replica/joins.js'
 import { NotifyController } from './follower/replica/notify.controller.js'
-import { SignedHeads } from './evidence/signed-heads.js'
 import { HubNotifier, RevokedMembers } from './follower/revoked-members.js'
 import { ARRIVALS } from './follower/arrival/arrivals.js'
 import { Pull } from './follower/replica/pull.js'
+import { forgetEvidence } from './evidence/evidence.repository.js'
+import { forgetDirectories } from './evidence/kept-directories.repository.js'
+import { forgetHeads } from './evidence/kept-heads.repository.js'
+import { SignedHeads } from './evidence/signed-heads.js'
+import { forgetIncarnations } from './follower/replica/incarnations.repository.js'
 import { RemoteHub } from './follower/remote-hub.js'
 import { ReplicaNews } from './follower/replica/replica-news.js'
 import { Replicas } from './follower/replica/replicas.js'
@@ -117,6 +121,13 @@ const purge = purgeJob({
   name: 'federation.purge_v1',
   everyMs: 60_000,
   deletions: [deleteOldRefusals, deleteExpiredResults, forgetDeletedUnknown, purgeJoinProofs],
+  needed: ({ FEDERATION }) => FEDERATION !== 'off',
+})
+
+const purgeEvidence = purgeJob({
+  name: 'federation.purge_evidence_v1',
+  everyMs: 3_600_000,
+  deletions: [forgetEvidence, forgetHeads, forgetIncarnations, forgetDirectories],
   needed: ({ FEDERATION }) => FEDERATION !== 'off',
 })
 
@@ -243,6 +254,7 @@ const sealedSender = [RemoteIssuers, GatewayKeys, SealedGateway, SealedRelay]
   ],
   providers: [
     purge,
+    purgeEvidence,
     dropUnwanted,
     foreignUserPurge,
     forgetPastIntroductions,

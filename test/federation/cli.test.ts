@@ -8,8 +8,10 @@ import {
 } from '../../src/federation/peers/peer-directories.repository.js'
 import { listPeers, noteClock, noteFailure } from '../../src/federation/peers/peers.repository.js'
 import { soundSettings, examined } from '../doctor/doctor-fixture.js'
+import { keepEvidence } from '../../src/federation/evidence/evidence.repository.js'
 import { pendingDeletions, postponeDeletion } from '../../src/federation/push/deletions.repository.js'
 import { useTestDatabase } from '../support/database.js'
+import { FINDING } from '../support/finding.js'
 import { runCommand } from '../support/run-command.js'
 
 const DOMAIN = 'a.example'
@@ -49,7 +51,7 @@ async function stop(groupId: string, why: string): Promise<void> {
   )
 }
 
-beforeEach(() => database.pool.query('TRUNCATE peer, peer_key, peer_cursor, peer_deletion, provider_key, equivocation, groups CASCADE'))
+beforeEach(() => database.pool.query('TRUNCATE peer, peer_key, peer_cursor, peer_deletion, provider_key, evidence, groups CASCADE'))
 
 describe('peers list', () => {
   it('says when nobody is known', async () => {
@@ -223,14 +225,11 @@ describe('the doctor', () => {
     await know()
     await raiseAlarm(database.pool, 'b.example', 'it has expired')
     await stop('one', 'Other')
-    await database.pool.query(
-      `INSERT INTO equivocation (group_id, incarnation, seq, kept_chain, other_chain, other_signature, other_key_id)
-       VALUES ('\\x00', 1, 1, '\\x00', '\\x01', '\\x00', 'k')`,
-    )
+    await keepEvidence(database.pool, FINDING)
     const findings = await of({ FEDERATION: 'open' })
     expect(findings.slice(1)).toEqual([
       expect.stringMatching(/^problem: A provider shows a directory that is not believed/),
-      expect.stringMatching(/^problem: A hub has shown two histories of a group, at 1 entries/),
+      expect.stringMatching(/^problem: 1 group is followed no further/),
       expect.stringMatching(/^problem: A group is stopped/),
     ])
     expect(findings.join()).not.toContain('b.example')

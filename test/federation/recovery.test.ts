@@ -133,7 +133,7 @@ describe('databases that are restored', () => {
       (now) => now.rows.length > 0,
     )
     expect(rows).toMatchObject([{ stopped: null }])
-    expect((await follower!.pool.query('SELECT 1 FROM equivocation')).rows).toEqual([])
+    expect((await follower!.pool.query('SELECT 1 FROM evidence WHERE stops')).rows).toEqual([])
   })
 })
 
@@ -153,10 +153,8 @@ describe('a hub that shows two histories', () => {
     const lie: NotifyBatch = { ...batch, previousChain: new Uint8Array(32).fill(9) }
     const answer = await send(lie)
     expect(answer).toMatchObject({ code: 'stopped' })
-    const kept = await follower!.pool.query<{ seq: bigint; kept: Buffer; other: Buffer }>(
-      'SELECT seq, kept_signature AS kept, other_signature AS other FROM equivocation',
-    )
-    expect(kept.rows.map(({ seq, kept: mine, other }) => [seq, mine.length, other.length])).toEqual([[1n, 64, 64]])
+    const kept = await follower!.pool.query<{ kind: string; seq: bigint; document: string | null }>('SELECT kind, seq, document FROM evidence')
+    expect(kept.rows).toMatchObject([{ kind: 'two-histories', seq: 1n, document: expect.any(String) }])
 
     await group.send('more of it')
     const stopped = () => hub!.pool.query<{ stopped: string | null }>('SELECT stopped FROM peer_cursor')

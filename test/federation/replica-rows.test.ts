@@ -81,11 +81,14 @@ describe('members of a replica', () => {
     })
     await storeWelcomes(database.pool, gid, [welcome(1n, 1n, stayed), welcome(7n, 3n, late)])
 
-    const told = await reincarnate(database.pool, gid, 2, 5n, Buffer.alloc(32))
-    expect([...told].sort()).toEqual([stayed, early].sort())
-    expect([await stays(gid, stayed), await stays(gid, early), await stays(gid, late)]).toEqual([[[2, null, null]], [[2, null, null]], []])
     const count = async (what: string) =>
       Number((await database.pool.query<{ n: bigint }>(`SELECT count(*) AS n FROM ${what}`, [gid])).rows[0]!.n)
+
+    const told = await reincarnate(database.pool, gid, 2, 5n, Buffer.alloc(32))
+    // Who came in by what is gone hears of it, too.
+    expect([...told].sort()).toEqual([stayed, early, late].sort())
+    expect(await count('vanished_entry WHERE gid = $1 AND incarnation = 2')).toBe(4)
+    expect([await stays(gid, stayed), await stays(gid, early), await stays(gid, late)]).toEqual([[[2, null, null]], [[2, null, null]], []])
     expect(await count('log WHERE gid = $1')).toBe(5)
     expect(await count('welcome WHERE gid = $1')).toBe(1)
     expect(await count("inbox WHERE gid = $1 AND kind = 'welcome'")).toBe(1)

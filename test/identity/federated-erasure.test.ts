@@ -151,7 +151,8 @@ describe('the erasure of a user at other providers', () => {
     )
     expect((await notices(a))[0]).toMatchObject({ receipt: null, user: alice.user, lastError: expect.stringContaining('receipt') })
     Object.assign(keys, {
-      signBytes: () => honest(erasureReceiptBytes({ user: alice.user, eraser: 'b.example' }, { erasureId: Buffer.alloc(32, 9), erasedAtMs: 0n })),
+      signBytes: () =>
+        honest(erasureReceiptBytes({ user: alice.user, eraser: 'b.example' }, { erasureId: Buffer.alloc(32, 9), erasedAtMs: 0n })),
     })
     await a.pool.query('UPDATE peer_erasure SET retry_at = NULL')
     await eventually(

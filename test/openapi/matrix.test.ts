@@ -23,7 +23,7 @@ const FOR_ADMINS = [
   'unbanUserByQuery',
 ]
 /** What a former member may still read: its own part of the log, which ends with its removal. */
-const FOR_FORMER_MEMBERS = ['readLog']
+const FOR_FORMER_MEMBERS = ['readLog', 'readVanished']
 /** What joiners from outside may have, if the policy lets them in; here it does not. */
 const FOR_JOINERS = ['getGroupInfo', 'getTree', 'getSealedGroupInfo']
 /** Refused for what is in the message, which is of another group than the address, before it is seen who sends it. */

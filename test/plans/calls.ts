@@ -109,6 +109,23 @@ export const ARGUMENTS: Readonly<Record<string, readonly unknown[][]>> = {
       },
     ],
   ],
+  'kept-directories:keepDirectory': [[{ domain: 'x', signed: {}, keys: [{ kid: 'x', x: 'x' }], issuedAt: 0, expiresAt: 0 }]],
+  'evidence:keepEvidence': [
+    [
+      {
+        hub: 'x',
+        kind: 'two-modes',
+        groupId: BYTES,
+        roomId: 'x',
+        incarnation: 1,
+        seq: 1n,
+        why: 'x',
+        document: undefined,
+        stops: true,
+      },
+    ],
+  ],
+  'evidence:stopReplica': [[1n, 'rewritten']],
   'own-directory:storeOwnDirectory': [[{ hash: BYTES, issued: 1, signed: { payload: '', signatures: [] } }]],
   'personal-data:readSection': PERSONAL_TABLES.flatMap((table) =>
     'section' in table.exported ? [[table, table.exported, owner, { after: table.exported.key.map(() => '1'), limit: 1 }]] : [],

@@ -209,6 +209,13 @@ function federation(): string[] {
     `INSERT INTO replica_storage (gid, hub, account_id, stage) SELECT gid, hub, 1 + gid % 1000, (gid / 10) % 3 FROM followed_group`,
     `INSERT INTO peer_storage (domain, bytes) SELECT 'hub' || n || '.example', 1000 FROM ${series(2_000)} n`,
     `INSERT INTO peer_user_storage (domain, account_id, bytes) SELECT 'hub' || n % 20 || '.example', n, 1000 FROM ${series(1_000)} n`,
+    `INSERT INTO kept_directory (domain, hash, keys, key_ids, changed, issued_at, expires_at, document)
+     SELECT 'hub' || n % 20 || '.example', ${hash(`'directory ' || n`)}, '{}', '{k}', n % 7 = 0, now(), now() + interval '7 days', '{}' FROM ${series(2_000)} n`,
+    `INSERT INTO kept_head (gid, incarnation, seq, head) SELECT gid, 1, n * 256, '{}' FROM followed_group, ${series(5)} n`,
+    `INSERT INTO evidence (hub, kind, group_id, room_id, incarnation, seq, why, stops)
+     SELECT f.hub, 'two-histories', f.group_id, f.room_id, 1, 1, '', true FROM followed_group f LIMIT 500`,
+    `INSERT INTO incarnation_begun (gid, incarnation, hub, kept_seq, vanished) SELECT gid, 2, hub, 1, 9 FROM followed_group`,
+    `INSERT INTO vanished_entry (gid, incarnation, seq, kind, epoch, hash) SELECT gid, 2, n, 'a', 1, '\\x00' FROM followed_group, ${series(9)} n`,
     `INSERT INTO consent (target, requester, room, state, asked_at)
      SELECT 'mimi://localhost/u/' || n % 1000, 'mimi://peer1.example/u/' || n, '', 'requested', now() FROM ${series(20_000)} n`,
     `INSERT INTO abuse_report (room_id, provider, reporter, alleged_abuser, reason, note, messages)

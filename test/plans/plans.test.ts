@@ -51,6 +51,19 @@ const MAY_WALK: Readonly<Record<string, { walks: string[]; why: string }>> = {
   'abuse-reports:listAbuseReports': { walks: ['all of abuse_report, by its index'], why: "an operator's command" },
   'cursors:waitingCursors': { walks: ['all of groups', 'all of peer_cursor'], why: "an operator's command" },
   'deletions:refusedDeletions': { walks: ['all of peer_deletion'], why: "an operator's command" },
+  'evidence:countEvidence': { walks: ['all of evidence'], why: "an operator's command" },
+  'evidence:listEvidence': { walks: ['all of evidence, by its index'], why: "an operator's command" },
+  'evidence:keepEvidence': { walks: ['all of evidence'], why: 'once for each contradiction of a hub, of which it has a row' },
+  'evidence:forgetEvidence': { walks: ['all of evidence'], why: 'hourly; has a row for each contradiction of a hub' },
+  'kept-heads:forgetHeads': { walks: ['all of kept_head'], why: 'hourly; has a row for some hundred entries' },
+  'kept-directories:forgetDirectories': {
+    walks: ['all of followed_group', 'all of kept_directory', 'all of kept_head', 'all of peer_deletion', 'all of peer_erasure'],
+    why: 'hourly; asks whether anything rests on a directory',
+  },
+  'incarnations:forgetIncarnations': {
+    walks: ['all of incarnation_begun', 'all of vanished_entry'],
+    why: 'hourly; has a row for each restore of a hub and group',
+  },
   'reports:reportedCommits': { walks: ['all of commit_report'], why: "an operator's command" },
   'room-administration:groupsOfRoom': { walks: ['all of groups'], why: "an operator's command" },
 }
@@ -58,6 +71,7 @@ const MAY_WALK: Readonly<Record<string, { walks: string[]; why: string }>> = {
 /** The same while there are no statistics, for which PostgreSQL takes most rows to be revoked. */
 const MAY_WALK_AT_FIRST: typeof MAY_WALK = {
   'room-administration:groupsOfRoom': { walks: ['all of account', 'all of groups'], why: "an operator's command" },
+  'evidence:countEvidence': { walks: ['all of evidence_open, by its index'], why: "an operator's command" },
   'administration:listAccounts': { walks: ['all of account'], why: "an operator's command" },
   'accounts:findUnfinishedDisabling': { walks: ['all of account'], why: 'a job' },
   'deletion:forgetDeletedUnknown': { walks: ['all of followed_group_found, by its index'], why: 'a job; of what nobody has joined' },

@@ -6,6 +6,7 @@ import { endOf } from '../../federation/peers/peer-directory.js'
 import { listPeerStorage, type PeerStorage } from '../../federation/quotas/replica-storage.repository.js'
 import { waitingCursors, type WaitingCursor, resumeCursors } from '../../federation/push/cursors.repository.js'
 import { refusedDeletions, type RefusedDeletion, resumeDeletions } from '../../federation/push/deletions.repository.js'
+import { countEvidence, type HubFindings } from '../../federation/evidence/evidence.repository.js'
 import type { Config } from '../../platform/config/config.js'
 import { transaction } from '../../platform/postgres/sql.js'
 import { print, type Command, CliError, withDatabase } from './command.js'
@@ -37,9 +38,16 @@ export const peersList: Command = {
     const { peers, storage, waiting } = await withDatabase(async (pool) => ({
       peers: await listPeers(pool),
       storage: new Map((await listPeerStorage(pool)).map((one) => [one.domain, one])),
-      waiting: { cursors: await waitingCursors(pool), refused: await refusedDeletions(pool), named: values.groups },
+      waiting: {
+        cursors: await waitingCursors(pool),
+        refused: await refusedDeletions(pool),
+        found: await countEvidence(pool),
+        named: values.groups,
+      },
     }))
-    const unlisted = new Set([...waiting.cursors, ...waiting.refused].map(({ domain }) => domain))
+    const unlisted = new Set(
+      [...waiting.cursors, ...waiting.refused, ...waiting.found.map(({ hub }) => ({ domain: hub }))].map(({ domain }) => domain),
+    )
     if (peers.length === 0 && unlisted.size === 0) return print('No other provider is known.')
     for (const peer of peers) {
       unlisted.delete(peer.domain)
@@ -53,6 +61,8 @@ export const peersList: Command = {
 interface Waiting {
   readonly cursors: readonly WaitingCursor[]
   readonly refused: readonly RefusedDeletion[]
+  /** What they have signed against themselves. */
+  readonly found: readonly HubFindings[]
   /** Group by group. */
   readonly named: boolean
 }
@@ -99,11 +109,16 @@ function directoryTrouble({ directoryFailingSince: since, directoryError: error,
   return `cannot be fetched since ${since ? time(since) : 'lately'} (${printable(error ?? '')}); ${count}`
 }
 
-function describeWaiting(domain: string, { cursors, refused, named }: Waiting): string[] {
+function describeWaiting(domain: string, { cursors, refused, found, named }: Waiting): string[] {
   const deletions = refused.filter((deletion) => deletion.domain === domain)
   const causes = [...new Set(deletions.map(({ lastError }) => printable(lastError)))].join(' / ')
   const count = `${deletions.length} ${deletions.length === 1 ? 'deletion' : 'deletions'}`
+  const evidence = found.filter(({ hub }) => hub === domain)
   return [
+    ...evidence.map(
+      ({ findings, stopped }) =>
+        `  EVIDENCE: ${findings} open, by which ${stopped} ${stopped === 1 ? 'group is' : 'groups are'} followed no further; see evidence list`,
+    ),
     ...describeCursors(domain, cursors, named),
     ...(deletions.length > 0 ? [`  ${count} refused, and tried again: ${causes}`] : []),
     ...(named ? deletions.map(({ groupId }) => `    ${groupId.toString('base64url')}`) : []),

@@ -5,6 +5,7 @@ import { accountsCreate, accountsDisable, accountsUsage } from './accounts.js'
 import { accountsDelete, accountsEnable, accountsList, accountsRelease, accountsShow } from './account-life.js'
 import { devicesList, devicesRevoke } from './devices.js'
 import { doctor } from './doctor/doctor.js'
+import { evidenceClose, evidenceExport, evidenceList, evidenceShow, evidenceVerify } from './evidence.js'
 import { groupsReports } from './groups.js'
 import { invitesCreate, invitesList, invitesRevoke } from './invites.js'
 import { keysRetireSendTokens, keysRotate, keysRotateProvider, keysRotateX509, keysShowX509 } from './keys.js'
@@ -46,6 +47,11 @@ const COMMANDS: readonly Command[] = [
   roomsRelease,
   reportsList,
   reportsClose,
+  evidenceList,
+  evidenceShow,
+  evidenceExport,
+  evidenceVerify,
+  evidenceClose,
   peersList,
   peersAllow,
   peersDeny,

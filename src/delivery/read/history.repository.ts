@@ -1,4 +1,5 @@
 import type { Sql } from '../../platform/postgres/sql.js'
+import type { LogRow } from './entry.js'
 import { AWAITS_WELCOME_ACK, READABLE } from './memberships.repository.js'
 
 /**
@@ -69,4 +70,19 @@ export async function userWasThere(sql: Sql, gid: bigint, userId: bigint): Promi
     values: [gid, userId],
   })
   return rows.length > 0
+}
+
+export type VanishedRow = Pick<LogRow, 'seq' | 'kind' | 'epoch' | 'hash'>
+
+/** Entries that this incarnation has taken out of a replica, in the order of the log. */
+export async function vanishedEntries(
+  sql: Sql,
+  { gid, incarnation, fromSeq, limit }: { gid: bigint; incarnation: number; fromSeq: bigint; limit: number },
+): Promise<VanishedRow[]> {
+  const { rows } = await sql.query<VanishedRow>({
+    name: 'vanished_entries',
+    text: 'SELECT seq, kind, epoch, hash FROM vanished_entry WHERE gid = $1 AND incarnation = $2 AND seq >= $3 ORDER BY seq LIMIT $4',
+    values: [gid, incarnation, fromSeq, limit],
+  })
+  return rows
 }

@@ -18,12 +18,20 @@ export async function pendingErasures(sql: Sql, domain: string, limit: number): 
   return rows
 }
 
-/** The peer has confirmed: its user's name is forgotten here. @param receipt the encoded ErasureReceipt, signed */
-export async function keepErasureReceipt(sql: Sql, domain: string, erasureId: Uint8Array, receipt: Uint8Array): Promise<void> {
+/**
+ * The peer has confirmed: its user's name is forgotten here.
+ * @param receipt the encoded ErasureReceipt, signed, and the hash of the kept directory that names the key
+ */
+export async function keepErasureReceipt(
+  sql: Sql,
+  domain: string,
+  erasureId: Uint8Array,
+  receipt: { readonly bytes: Uint8Array; readonly directory: Uint8Array | null },
+): Promise<void> {
   await sql.query({
-    text: `UPDATE peer_erasure SET receipt = $3, receipt_at = now(), user_uri = NULL, retry_at = NULL, last_error = NULL
+    text: `UPDATE peer_erasure SET receipt = $3, receipt_directory = $4, receipt_at = now(), user_uri = NULL, retry_at = NULL, last_error = NULL
             WHERE domain = $1 AND erasure_id = $2`,
-    values: [domain, erasureId, receipt],
+    values: [domain, erasureId, receipt.bytes, receipt.directory],
   })
 }
 

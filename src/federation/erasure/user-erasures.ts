@@ -12,6 +12,7 @@ import {
 } from '../../protocol/mimi/microchat/erasure.js'
 import { retryDelay } from '../../protocol/retry-policy.js'
 import { erasureConfirmed, erasureRefused } from '../federation.events.js'
+import { directoryOfKey } from '../evidence/kept-directories.repository.js'
 import { isPast } from '../evidence/receipt-time.js'
 import { SignedClient, type PeerAnswer } from '../outbound/signed-client.js'
 import { PeerDirectories } from '../peers/peer-directories.js'
@@ -44,7 +45,8 @@ export class UserErasures {
     const decoded = decodeErasureReceipt(answer.body)
     if (decoded.kind !== 'decoded' || !(await this.isReceipt(domain, erasure, decoded.value)))
       return this.postpone(domain, erasure, retryDelay(erasure.failures + 1, Math.random()), 'The receipt of the erasure is not one.')
-    await keepErasureReceipt(this.pool, domain, erasure.erasureId, answer.body)
+    const directory = await directoryOfKey(this.pool, domain, decoded.value.keyId)
+    await keepErasureReceipt(this.pool, domain, erasure.erasureId, { bytes: answer.body, directory })
     erasureConfirmed(this.events)
     return { kind: 'moved' }
   }

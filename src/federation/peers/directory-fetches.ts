@@ -5,6 +5,8 @@ import { Events } from '../../platform/observability/events.js'
 import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
 import { sha256 } from '../../protocol/sha256.js'
 import { peerAlarmed, peerDirectoryEnding, peerFirstSeen, peerKeysChanged } from '../federation.events.js'
+import { directoryToKeep } from '../evidence/directory-to-keep.js'
+import { keepDirectory } from '../evidence/kept-directories.repository.js'
 import { differingOutside, endpointsOf, readDirectory, type ReadDirectory } from '../identity/directory-document.js'
 import { PeerConnections } from '../outbound/peer-http.js'
 import { DirectoryTimes } from './directory-times.js'
@@ -71,7 +73,9 @@ export class DirectoryFetches {
     const [pinned, past] = [await findPeerKeys(sql, domain), await findPastKeys(sql, domain)]
     const { signed, directory } = read
     const fetched = { signed, directory, payloadHash: sha256(Buffer.from(signed.payload)) }
-    const doubt = reasonForDistrust(fetched, { domain, pinned, past, issuedAt, payloadHash }, new Date())
+    const doubt =
+      reasonForDistrust(fetched, { domain, pinned, past, issuedAt, payloadHash }, new Date()) ??
+      ((await keepDirectory(sql, directoryToKeep(signed, directory))) ? undefined : 'its keys change too often')
     if (doubt !== undefined) {
       await raiseAlarm(sql, domain, doubt)
       return { alarm: doubt }

@@ -19,11 +19,21 @@ export async function pendingDeletions(sql: Sql, domain: string, limit: number):
   return rows
 }
 
-/** The peer has confirmed a deletion. @param receipt the encoded DeletionReceipt, signed @param entries how many it has deleted */
-export async function keepReceipt(sql: Sql, domain: string, groupId: Uint8Array, receipt: Uint8Array, entries: bigint): Promise<void> {
+export interface KeptReceipt {
+  /** The encoded DeletionReceipt, signed. */
+  readonly bytes: Uint8Array
+  /** How many it has deleted. */
+  readonly entries: bigint
+  /** Hash of the kept directory that names the key. */
+  readonly directory: Uint8Array | null
+}
+
+/** The peer has confirmed a deletion. */
+export async function keepReceipt(sql: Sql, domain: string, groupId: Uint8Array, receipt: KeptReceipt): Promise<void> {
   await sql.query({
-    text: 'UPDATE peer_deletion SET receipt = $3, deleted_entries = $4, receipt_at = now(), retry_at = NULL, last_error = NULL WHERE domain = $1 AND group_id = $2',
-    values: [domain, groupId, receipt, entries],
+    text: `UPDATE peer_deletion SET receipt = $3, deleted_entries = $4, receipt_directory = $5, receipt_at = now(), retry_at = NULL, last_error = NULL
+            WHERE domain = $1 AND group_id = $2`,
+    values: [domain, groupId, receipt.bytes, receipt.entries, receipt.directory],
   })
 }
 

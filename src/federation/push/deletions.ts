@@ -11,6 +11,7 @@ import {
   receiptBytes,
   type DeletionReceipt,
 } from '../../protocol/mimi/microchat/deletion.js'
+import { directoryOfKey } from '../evidence/kept-directories.repository.js'
 import { isPast } from '../evidence/receipt-time.js'
 import { providerOf } from '../inbound/peer.js'
 import { PeerDirectories } from '../peers/peer-directories.js'
@@ -50,7 +51,8 @@ export class Deletions {
     const receipt = decoded.kind === 'decoded' ? decoded.value : undefined
     if (!receipt || !(await this.isReceipt(domain, deletion, receipt)))
       return this.postpone(domain, deletion, 'The receipt of the deletion is not one.')
-    await keepReceipt(this.pool, domain, deletion.groupId, answer.body, receipt.deletedEntries)
+    const directory = await directoryOfKey(this.pool, domain, receipt.keyId)
+    await keepReceipt(this.pool, domain, deletion.groupId, { bytes: answer.body, entries: receipt.deletedEntries, directory })
     deletionConfirmed(this.events)
     return { kind: 'moved' }
   }

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common'
 import { Hints } from '../../../platform/hints/hints.js'
 import { Events } from '../../../platform/observability/events.js'
 import type { NotifyResponse } from '../../../protocol/mimi/microchat/notify-response.js'
-import { batchOutOfPlace, batchReceived, hubEquivocated } from '../../federation.events.js'
+import { batchOutOfPlace, batchReceived, hubEquivocated, incarnationBegun, replicaStopped } from '../../federation.events.js'
 
 /** What came of a batch. */
 export interface Received {
@@ -31,7 +31,16 @@ export class ReplicaNews {
     ])
   }
 
-  equivocated(): void {
-    hubEquivocated(this.events)
+  equivocated(kind: Parameters<typeof hubEquivocated>[1]): void {
+    hubEquivocated(this.events, kind)
+  }
+
+  stopped(why: Parameters<typeof replicaStopped>[1]): void {
+    replicaStopped(this.events, why)
+  }
+
+  /** @param vanished entries that the hub has taken back with it */
+  incarnationBegun(vanished: Parameters<typeof incarnationBegun>[1]): void {
+    incarnationBegun(this.events, vanished)
   }
 }

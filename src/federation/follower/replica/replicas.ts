@@ -9,14 +9,15 @@ import { POOL, transaction, type Sql } from '../../../platform/postgres/sql.js'
 import { sameBytes } from '../../../protocol/bytes.js'
 import type { NotifyBatch } from '../../../protocol/mimi/microchat/notify-batch.js'
 import type { NotifyResponse } from '../../../protocol/mimi/microchat/notify-response.js'
-import { keepEquivocation, keepHeadSignature } from '../../evidence/equivocations.repository.js'
-import { SignedHeads } from '../../evidence/signed-heads.js'
+import { keepContradiction, keepOtherMode, keepOtherRoom } from '../../evidence/findings.js'
+import { keepHead, latestHead } from '../../evidence/kept-heads.repository.js'
+import { SignedHeads, type CheckedHead } from '../../evidence/signed-heads.js'
 import { providerOf, type Peer } from '../../inbound/peer.js'
 import { BatchRefused, HomeElsewhere } from '../../inbound/inbound.problems.js'
 import { ReplicaQuota } from '../../quotas/replica-quota.js'
 import { chainEntries } from './batch-entries.js'
 import { Joins, type OwnChanges } from './joins.js'
-import { reincarnate } from './incarnations.repository.js'
+import { beginIncarnation } from './new-incarnation.js'
 import { placeBatch, type Placement } from './place-batch.js'
 import { ReplicaNews, type Received } from './replica-news.js'
 import { applyMemberChanges, markUsed, storeWelcomes } from './replica-members.repository.js'
@@ -35,11 +36,12 @@ import {
 } from './replica.repository.js'
 
 interface Checked {
-  /** Of the group here. */
-  readonly address: Uint8Array
   readonly batch: NotifyBatch
   readonly entries: readonly LogRow[]
   readonly changes: OwnChanges
+  readonly head: CheckedHead
+  /** The batch does not continue what is stored. */
+  readonly begins?: boolean
 }
 
 /** A replica as it is before what is appended. */
@@ -67,26 +69,40 @@ export class Replicas {
     const checked = chainEntries(batch)
     if (checked.kind === 'wrong') throw new BatchRefused(checked.why)
     if (checked.kind === 'undecodable') throw new Undecodable(`The batch is refused: ${checked.reason}.`)
-    await this.heads.require(hub, batch, checked.entries)
+    const head = await this.heads.require(hub, batch, checked.entries)
     const changes = await this.joins.of(batch, checked.entries)
-    const received = await transaction(this.pool, (sql) => this.store(sql, hub.domain, batch, checked.entries, changes), {
+    const signed = { batch, entries: checked.entries, changes, head }
+    const received = await transaction(this.pool, (sql) => this.store(sql, signed), {
       row: rowOfGroup(Buffer.concat([Buffer.from(hub.domain), batch.groupId])),
-    }).catch((error: unknown) => this.quota.refused(error, hub.domain))
+    }).catch((error: unknown) => this.refused(error, head))
     this.news.publish(received, batch.entries.length)
     return received.response
   }
 
-  private async store(sql: Sql, hub: string, batch: NotifyBatch, entries: readonly LogRow[], changes: OwnChanges): Promise<Received> {
+  /** A group that is at home in another room of the same hub: that is a contradiction of the hub's, and kept as one. */
+  private async refused(error: unknown, head: CheckedHead): Promise<never> {
+    if (error instanceof HomeElsewhere && (await keepOtherRoom(this.pool, head))) this.news.equivocated('two-rooms')
+    return this.quota.refused(error, head.statement.hub)
+  }
+
+  private async store(sql: Sql, checked: Checked): Promise<Received> {
+    const { batch, entries, changes, head } = checked
     const begins = changes.members.some(({ change, seq }) => change === 'joined' && seq === batch.firstSeq)
-    const group = { hub, mlsGroupId: batch.groupId }
+    const group = { hub: head.statement.hub, mlsGroupId: batch.groupId }
     const home = await this.home(sql, group, batch.roomId, begins)
     const replica = home && (await lockReplica(sql, group))
     if (home?.stopped || home?.deleted) return answer('stopped', replica)
-    if (!replica) return home && begins ? this.found(sql, home.groupId, batch, entries, changes) : answer('have', undefined)
+    if (!replica) return home && begins ? this.found(sql, home.groupId, checked) : answer('have', undefined)
     if (replica.deleted) return answer('stopped', replica)
+    const kept = await latestHead(sql, replica.gid)
+    if (kept && kept.statement.mode !== head.statement.mode) {
+      await keepOtherMode(sql, replica.gid, kept, head)
+      this.news.equivocated('two-modes')
+      return answer('stopped', replica)
+    }
     const chains = await chainsOf(sql, replica.gid, batch.firstSeq - 1n, batch.firstSeq + BigInt(entries.length))
     const placement = placeBatch(replica, batch, entries, (seq) => (seq === replica.headSeq ? replica.headChain : chains.get(seq)))
-    return this.place(sql, replica, placement, { address: home.groupId, batch, entries, changes })
+    return this.place(sql, replica, placement, checked)
   }
 
   /** What is known of the group at this hub; nothing is written down of one that no device here has joined. @throws HomeElsewhere */
@@ -99,13 +115,8 @@ export class Replicas {
   }
 
   /** The first batch of a group begins with the Commit that brought the first local member in. */
-  private async found(
-    sql: Sql,
-    address: Uint8Array,
-    batch: NotifyBatch,
-    entries: readonly LogRow[],
-    changes: OwnChanges,
-  ): Promise<Received> {
+  private async found(sql: Sql, address: Uint8Array, checked: Checked): Promise<Received> {
+    const { batch, entries } = checked
     const gid = await createReplica(sql, {
       groupId: address,
       mlsGroupId: batch.groupId,
@@ -118,33 +129,42 @@ export class Replicas {
       headChain: batch.previousChain,
     })
     const head = { incarnation: batch.incarnation, headSeq: batch.firstSeq - 1n }
-    return this.append(sql, { gid, ...head, frozen: null, successorGroupId: null }, batch, entries, changes)
+    return this.append(sql, { gid, ...head, frozen: null, successorGroupId: null }, checked, entries)
   }
 
   private async place(sql: Sql, replica: Replica, placement: Placement, checked: Checked): Promise<Received> {
-    const { batch, entries, changes } = checked
+    const { batch, entries } = checked
     switch (placement.kind) {
       case 'have':
         return answer('have', replica)
       case 'contradiction':
         return this.contradicted(sql, replica, placement.at, checked)
       case 'append':
-        return this.append(sql, replica, batch, entries.slice(placement.from), changes)
+        return this.append(sql, replica, checked, entries.slice(placement.from))
       case 'jump': {
         await jumpTo(sql, replica.gid, batch.firstSeq - 1n, batch.previousChain)
-        return this.append(sql, { ...replica, headSeq: batch.firstSeq - 1n }, batch, entries, changes)
+        return this.append(sql, { ...replica, headSeq: batch.firstSeq - 1n }, { ...checked, begins: true }, entries)
       }
-      case 'reincarnate': {
-        const kept = batch.firstSeq - 1n
-        const told = await reincarnate(sql, replica.gid, batch.incarnation, kept, batch.previousChain)
-        const now = { ...replica, incarnation: batch.incarnation, headSeq: kept }
-        const received = await this.append(sql, now, batch, entries, changes)
-        return { ...received, told: [...told, ...received.told] }
-      }
+      case 'reincarnate':
+        return this.reincarnate(sql, replica, checked)
     }
   }
 
-  private async append(sql: Sql, replica: Continued, batch: NotifyBatch, fresh: readonly LogRow[], changes: OwnChanges): Promise<Received> {
+  private async reincarnate(sql: Sql, replica: Replica, checked: Checked): Promise<Received> {
+    const { batch, entries } = checked
+    const begun = await beginIncarnation(sql, replica, checked)
+    if (begun.kind === 'stopped') {
+      this.news.stopped('rewritten')
+      return answer('stopped', replica)
+    }
+    this.news.incarnationBegun(begun.vanished)
+    const now = { ...replica, incarnation: batch.incarnation, headSeq: batch.firstSeq - 1n }
+    const received = await this.append(sql, now, { ...checked, begins: true }, entries)
+    return { ...received, told: [...begun.told, ...received.told] }
+  }
+
+  private async append(sql: Sql, replica: Continued, checked: Checked, fresh: readonly LogRow[]): Promise<Received> {
+    const { batch, changes, head, begins = false } = checked
     const { gid, incarnation, headSeq } = replica
     const last = fresh.at(-1)
     if (!last) {
@@ -169,24 +189,19 @@ export class Replicas {
       postFloor: batch.postFloor,
     })
     const stopped = await followNews(sql, replica, batch)
-    await keepHeadSignature(sql, gid, batch.head.keyId, batch.head.signature)
+    await keepHead(sql, gid, head, begins)
     const told = [...stopped, ...welcomes.flatMap(({ deviceIds }) => deviceIds), ...changes.members.map(({ deviceId }) => deviceId)]
     return { response: { code: 'received', incarnation, receivedThrough: last.seq }, gid, told }
   }
 
-  private async contradicted(sql: Sql, replica: Replica, at: number, { address, batch, entries }: Checked): Promise<Received> {
-    const seq = batch.firstSeq + BigInt(at)
-    const chains = await chainsOf(sql, replica.gid, seq, seq)
-    await keepEquivocation(sql, {
-      groupId: address,
-      incarnation: batch.incarnation,
-      seq,
-      keptChain: chains.get(seq) ?? replica.headChain,
-      otherChain: at < 0 ? batch.previousChain : (entries[at]?.chain ?? batch.previousChain),
-      otherSignature: batch.head.signature,
-      otherKeyId: batch.head.keyId,
-    })
-    this.news.equivocated()
+  private async contradicted(sql: Sql, replica: Replica, at: number, checked: Checked): Promise<Received> {
+    // The entry after a gap contradicts the place before it.
+    const index = checked.batch.gap === 'retired' && at === 0 ? -1 : at
+    const seq = checked.batch.firstSeq + BigInt(index)
+    const chain = seq === replica.headSeq ? replica.headChain : (await chainsOf(sql, replica.gid, seq, seq)).get(seq)
+    await keepContradiction(sql, replica.gid, { seq, chain: chain ?? replica.headChain }, at, checked)
+    this.news.equivocated('two-histories')
+    this.news.stopped('equivocation')
     return answer('stopped', replica)
   }
 }

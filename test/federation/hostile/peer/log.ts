@@ -98,17 +98,17 @@ export function headOf(batch: Batch, { hub, follower, at }: { hub: string; follo
   return { hub, follower, room, groupId, mode, incarnation, seq, chain: all.at(-1) ?? previousChain, signedAtMs: at, resumed }
 }
 
-/** `NotifyBatch`. */
-export function notifyBatch(batch: Batch, head: { signedAtMs: bigint; keyId: string; signature: Uint8Array }): Buffer {
+/** `NotifyBatch`. @param now when the hub accepted all of it, milliseconds */
+export function notifyBatch(batch: Batch, head: { signedAtMs: bigint; keyId: string; signature: Uint8Array }, now = Date.now()): Buffer {
   const { groupId, room, mode, suite, incarnation, postFloor, gap, firstSeq, previousChain } = batch
   const entries = batch.entries.map(({ kind, epoch, message, acceptedAtMs }) => [
     uint(KINDS[kind], 1),
     uint(epoch, 8),
-    uint(acceptedAtMs ?? Date.now(), 8),
+    uint(acceptedAtMs ?? now, 8),
     opaque(message),
   ])
   const roster = batch.roster.map(({ seq, joined, client }) => [uint(seq, 8), Buffer.of(joined ? 1 : 2, joined ? 0 : 1), opaque(client)])
-  const inADay = uint(Date.now() + 86_400_000, 8)
+  const inADay = uint(now + 86_400_000, 8)
   const welcomes = batch.welcomes.map(({ seq, epoch, clients, welcome }) => [
     uint(seq, 8),
     uint(epoch, 8),

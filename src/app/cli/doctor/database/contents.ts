@@ -3,6 +3,7 @@ import type { Config } from '../../../../platform/config/config.js'
 import { Secrets } from '../../../../platform/secrets.js'
 import { MigrationError, pendingMigrations } from '../../../../platform/postgres/migrate.js'
 import { listPeers } from '../../../../federation/peers/peers.repository.js'
+import { countEvidence } from '../../../../federation/evidence/evidence.repository.js'
 import { waitingCursors } from '../../../../federation/push/cursors.repository.js'
 import { describeClosed, examineKeys } from '../../../operations/sealed-keys-check.js'
 import { describeOtherDomain, readDomain } from '../../../operations/stored-domain.repository.js'
@@ -54,20 +55,21 @@ function examineAddress(name: string, url: string | undefined): Finding {
 /** Either may mean that somebody else speaks for a provider. */
 async function examineTrust(client: Client): Promise<Finding[]> {
   const alarms = (await listPeers(client)).filter(({ alarm }) => alarm !== null).length
-  const { rows } = await client.query<{ entries: string }>('SELECT count(*) AS entries FROM equivocation')
-  const equivocations = Number(rows[0]?.entries ?? 0)
+  const found = await countEvidence(client)
+  const stopped = found.reduce((sum, one) => sum + one.stopped, 0)
   const findings: Finding[] = []
   if (alarms > 0)
     findings.push(
       problem(`${providers(alarms)} a directory that is not believed; what was known before stays in force. See peers list, and ask them.`),
     )
-  if (equivocations > 0)
+  if (stopped > 0)
     findings.push(
       problem(
-        `A hub has shown two histories of a group, at ${equivocations} entries; both signatures are in the table equivocation. ` +
-          'The groups are followed no further.',
+        `${stopped} ${stopped === 1 ? 'group is' : 'groups are'} followed no further, since its hub has contradicted itself or rewritten its history. ` +
+          'See evidence list; evidence close, once its operator has explained it.',
       ),
     )
+  else if (found.length > 0) findings.push(warning('Hubs have taken entries back or contradicted themselves. See evidence list.'))
   return findings.length > 0 ? findings : [ok('No provider gives cause for doubt.')]
 }
 

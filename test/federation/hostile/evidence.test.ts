@@ -1,0 +1,236 @@
+import { createHash } from 'node:crypto'
+import { describe, expect, it } from '@jest/globals'
+import { closeEvidence } from '../../../src/federation/evidence/evidence.repository.js'
+import { ProviderKeys } from '../../../src/federation/identity/provider-keys.js'
+import { rotateProviderKey } from '../../../src/federation/identity/provider-key-rotation.js'
+import { verifyEvidence } from '../../../src/protocol/evidence/verify-evidence.js'
+import { Secrets } from '../../../src/platform/secrets.js'
+import { eventually } from '../../support/eventually.js'
+import { useFederation } from '../../support/federated-world.js'
+import type { Provider } from '../../support/federation.js'
+import { at } from '../../support/world.js'
+import { evidenceOf, heldGroup, noise, push, strangeProposal } from './evidence-fixture.js'
+import { initialChain, nextChain, type Batch, type Head } from './peer/log.js'
+
+// A hub that signs well and contradicts itself. Its words are written by the hostile peer's codec, and signed by its own keys.
+
+const federated = useFederation(2)
+const started = () => heldGroup(federated)
+const stoppedOf = async (follower: Provider, groupId: Uint8Array) =>
+  (await follower.pool.query<{ stopped: string | null }>('SELECT stopped FROM followed_group WHERE group_id = $1', [groupId])).rows[0]!
+    .stopped
+
+/** The hub signs with another key from now on, and the follower knows. @param overlapMs how long the old one stays published */
+async function rotate(hub: Provider, follower: Provider, overlapMs: number): Promise<void> {
+  const before = await hub.app.get(ProviderKeys).signer()
+  await rotateProviderKey(hub.pool, hub.app.get(Secrets, { strict: false }), 0, overlapMs)
+  Object.assign(hub.app.get(ProviderKeys), { loaded: undefined })
+  await follower.pool.query("UPDATE peer SET fetched_at = now() - interval '2 hours' WHERE domain = $1", [hub.domain])
+  const after = await hub.app.get(ProviderKeys).signer()
+  expect(after.keyId).not.toBe(before.keyId)
+}
+
+describe('two histories', () => {
+  it('are stopped, with proof that outlives the keys', async () => {
+    const { hub, follower, after, groupId, epoch } = await started()
+    const lie = { ...after(2n), entries: [noise(groupId, epoch, 'never said')] }
+    expect(await push(hub, follower, lie)).toEqual({ status: 200, said: 'stopped' })
+    const [kept] = await evidenceOf(follower, groupId)
+    expect(kept).toMatchObject({ kind: 'two-histories', stops: true, document: expect.any(String) })
+    expect(verifyEvidence(kept!.document!)).toMatchObject({ kind: 'proven', what: expect.stringContaining('differ at seq 3') })
+
+    // The hub's keys go, and with them what the follower knew of them.
+    await rotate(hub, follower, 3_600_000)
+    await hub.pool.query("UPDATE provider_key SET published_until = now() - interval '1 second' WHERE signs_until IS NOT NULL")
+    await follower.pool.query('DELETE FROM peer_key')
+    await follower.pool.query('DELETE FROM kept_directory')
+    const [again] = await evidenceOf(follower, groupId)
+    expect(verifyEvidence(again!.document!)).toMatchObject({ kind: 'proven' })
+    expect(await push(hub, follower, after(2n)).catch(() => undefined)).not.toMatchObject({ said: 'received' })
+  })
+
+  it('are proven across a rotation, by directories that lead from one key to the other', async () => {
+    const { hub, follower, after, groupId, epoch } = await started()
+    await rotate(hub, follower, 3_600_000)
+    const lie = { ...after(2n), entries: [noise(groupId, epoch, 'never said')] }
+    const said = await eventually(
+      () => push(hub, follower, lie),
+      (answer) => answer.status === 200,
+    )
+    expect(said).toEqual({ status: 200, said: 'stopped' })
+    const [kept] = await evidenceOf(follower, groupId)
+    const verdict = verifyEvidence(kept!.document!)
+    if (verdict.kind !== 'proven') throw new Error(verdict.why)
+    const [one, other] = verdict.signers
+    expect(one.key.keyId).not.toBe(other.key.keyId)
+  })
+
+  it('are found by the place before a batch, and by an entry after a gap that does not follow', async () => {
+    const first = await started()
+    const wrongStart = { ...first.after(2n), previousChain: Buffer.alloc(32, 9) }
+    expect(await push(first.hub, first.follower, wrongStart)).toEqual({ status: 200, said: 'stopped' })
+    const second = await started()
+    const { after, headSeq, groupId, epoch } = second
+    const gap: Batch = {
+      ...after(headSeq - 1n),
+      gap: 'retired',
+      firstSeq: headSeq + 1n,
+      previousChain: Buffer.alloc(32, 9),
+      entries: [noise(groupId, epoch, 'after'), noise(groupId, epoch, 'the gap')],
+    }
+    expect(await push(second.hub, second.follower, gap)).toEqual({ status: 200, said: 'stopped' })
+    for (const { follower, groupId: id } of [first, second]) {
+      const [kept] = await evidenceOf(follower, id)
+      expect(verifyEvidence(kept!.document!)).toMatchObject({ kind: 'proven' })
+    }
+  })
+
+  it('end when the operator has closed the evidence, for a batch that continues what is stored, and come back with the next lie', async () => {
+    const { hub, follower, after, groupId, epoch, headSeq } = await started()
+    const lie = { ...after(2n), entries: [noise(groupId, epoch, 'never said')] }
+    await push(hub, follower, lie)
+    expect(await push(hub, follower, after(2n))).toEqual({ status: 200, said: 'stopped' })
+    const [kept] = await evidenceOf(follower, groupId)
+    expect(await closeEvidence(follower.pool, kept!.id)).toEqual({ closed: true, resumed: true })
+    expect(await push(hub, follower, after(2n))).toEqual({ status: 200, said: 'received' })
+    expect(await push(hub, follower, lie)).toEqual({ status: 200, said: 'stopped' })
+    expect(await evidenceOf(follower, groupId)).toHaveLength(2)
+    expect(headSeq).toBeGreaterThan(3n)
+  })
+
+  it('in another room are refused and kept, and in another mode are stopped', async () => {
+    const { hub, follower, after, groupId } = await started()
+    const elsewhere = { ...after(2n), room: `mimi://${hub.domain}/r/other` }
+    for (let times = 0; times < 3; times++) expect(await push(hub, follower, elsewhere)).toEqual({ status: 409, said: 'home-elsewhere' })
+    const mode = after(2n).mode === 'public' ? 'private' : 'public'
+    expect(await push(hub, follower, { ...after(2n), mode })).toEqual({ status: 200, said: 'stopped' })
+    const kept = await evidenceOf(follower, groupId)
+    expect(kept.map(({ kind, stops }) => [kind, stops])).toEqual([
+      ['two-rooms', false],
+      ['two-modes', true],
+    ])
+    for (const { document } of kept) expect(verifyEvidence(document!)).toMatchObject({ kind: 'proven' })
+  })
+})
+
+it.each<[string, (head: { room: string }) => Partial<Head>]>([
+  ['another hub', () => ({ hub: 'c.example' })],
+  ['another follower', () => ({ follower: 'c.example' })],
+  ['another room', () => ({ room: 'mimi://a.example/r/other' })],
+  ['another group', () => ({ groupId: Buffer.from('other') })],
+  ['another mode', () => ({ mode: 'private' })],
+  ['another incarnation', () => ({ incarnation: 9 })],
+  ['another place', () => ({ seq: 9n })],
+  ['another chain', () => ({ chain: Buffer.alloc(32) })],
+  ['a time that has passed', () => ({ signedAtMs: BigInt(Date.now() - 400_000) })],
+  ['a time to come', () => ({ signedAtMs: BigInt(Date.now() + 400_000) })],
+  ['an entry after a gap that it has not', () => ({ resumed: Buffer.alloc(81, 1) })],
+])('a head that was signed for %s is no head of the batch', async (_what, wrong) => {
+  const { hub, follower, after } = await shared()
+  const batch = after(2n)
+  expect(await push(hub, follower, batch, wrong(batch))).toEqual({ status: 422, said: 'batch-refused' })
+  expect(await push(hub, follower, batch)).toEqual({ status: 200, said: 'received' })
+})
+
+let group: ReturnType<typeof started> | undefined
+const shared = () => (group ??= started())
+
+it('an entry with a proposal of an unknown type is stored, and what follows it', async () => {
+  const { hub, follower, bob, group: at2, after, groupId, epoch, headSeq } = await started()
+  const entries = [strangeProposal(groupId, epoch), noise(groupId, epoch, 'after it')]
+  const previousChain = nextChain(after(headSeq - 1n).previousChain, headSeq, after(headSeq - 1n).entries[0]!)
+  const batch = { ...after(headSeq - 1n), firstSeq: headSeq + 1n, previousChain, entries }
+  expect(await push(hub, follower, batch)).toEqual({ status: 200, said: 'received' })
+  const { rows } = await follower.pool.query<{ seq: bigint; kind: string }>(
+    'SELECT l.seq, l.kind FROM log l JOIN groups g USING (gid) WHERE g.group_id = $1 AND l.seq > $2 ORDER BY 1',
+    [groupId, headSeq],
+  )
+  expect(rows).toEqual([
+    { seq: headSeq + 1n, kind: 'p' },
+    { seq: headSeq + 2n, kind: 'a' },
+  ])
+  expect(at(bob, at2).texts).toEqual(['one', 'two', 'three'])
+  const wrongEpoch = { ...batch, firstSeq: headSeq + 3n, entries: [{ ...strangeProposal(groupId, epoch), epoch: epoch + 1n }] }
+  expect(await push(hub, follower, wrongEpoch)).toEqual({ status: 422, said: 'batch-refused' })
+  expect(await push(hub, follower, { ...wrongEpoch, entries: [{ ...strangeProposal(groupId, epoch), kind: 'commit' }] })).toEqual({
+    status: 422,
+    said: 'batch-refused',
+  })
+})
+
+describe('a history that is rewritten by new incarnations', () => {
+  const rewritten = (batch: Batch, incarnation: number, ...texts: string[]): Batch => ({
+    ...batch,
+    incarnation,
+    previousChain: initialChain(batch.groupId, incarnation),
+    entries: texts.map((text) => noise(batch.groupId, batch.entries[0]!.epoch, text)),
+  })
+
+  it('leaves both heads, the hashes of what is gone and an alarm, and stops with the fourth of a day', async () => {
+    const { hub, follower, bob, after, groupId, headSeq } = await started()
+    const gone = headSeq - 2n
+    expect(await push(hub, follower, rewritten(after(2n), 1_000, 'else'))).toEqual({ status: 200, said: 'received' })
+    const [kept] = await evidenceOf(follower, groupId)
+    expect(kept).toMatchObject({ kind: 'new-incarnation', stops: false, why: `${gone} entries are gone with a new incarnation` })
+    expect(verifyEvidence(kept!.document!)).toMatchObject({ kind: 'proven', what: expect.stringContaining(`${gone} more entries`) })
+    const { rows } = await follower.pool.query<{ seq: bigint }>(
+      'SELECT v.seq FROM vanished_entry v JOIN groups g USING (gid) WHERE g.group_id = $1 ORDER BY 1',
+      [groupId],
+    )
+    expect(rows.map(({ seq }) => Number(seq))).toEqual(Array.from({ length: Number(gone) }, (_, index) => 3 + index))
+    await bob.until('the news', () => bob.notices.some(({ kind }) => kind === 'resync'))
+    const told = await bob.device.http.get<{ incarnation: number; entries: { seq: number; hash: Uint8Array }[] }>(
+      `/v1/groups/${Buffer.from(groupId).toString('base64url')}/log/vanished?limit=2`,
+    )
+    const hashes = after(2n).entries.map(({ message }) => createHash('sha256').update(message).digest('hex'))
+    expect(told.incarnation).toBe(1_000)
+    expect(told.entries.map(({ seq, hash }) => [seq, Buffer.from(hash).toString('hex')])).toEqual([
+      [3, hashes[0]],
+      [4, hashes[1]],
+    ])
+    await bob.until('the list', () => bob.vanished.length > 0)
+    expect(bob.vanished.map(({ hash }) => Buffer.from(hash).toString('hex'))).toEqual(hashes)
+
+    const said: (string | undefined)[] = []
+    for (let number = 1_001; number < 1_100; number++)
+      said.push((await push(hub, follower, rewritten(after(2n), number, `x${number}`))).said)
+    expect(said).toEqual([...Array<string>(2).fill('received'), ...Array<string>(97).fill('stopped')])
+    expect(await stoppedOf(follower, groupId)).toBe('rewritten')
+    const all = await evidenceOf(follower, groupId)
+    expect(all).toHaveLength(4)
+    expect(all.at(-1)).toMatchObject({ stops: true, why: expect.stringContaining('within a day') })
+
+    expect(await closeEvidence(follower.pool, all.at(-1)!.id)).toEqual({ closed: true, resumed: true })
+    expect(await push(hub, follower, rewritten(after(2n), 1_003, 'let in'))).toEqual({ status: 200, said: 'received' })
+    expect(await push(hub, follower, rewritten(after(2n), 1_004, 'not this one'))).toEqual({ status: 200, said: 'stopped' })
+    await follower.pool.query("UPDATE incarnation_begun SET at = at - interval '2 days'")
+  })
+
+  it.each<[string, (batch: Batch) => Batch, string | undefined]>([
+    ['0', (batch) => rewritten(batch, 0, 'else'), undefined],
+    [
+      'from another chain value than its initial one',
+      (batch) => ({ ...rewritten(batch, 2_000, 'else'), previousChain: Buffer.alloc(32) }),
+      'batch-refused',
+    ],
+  ])('does not begin with %s', async (_what, change, problem) => {
+    const { hub, follower, after, groupId } = await started()
+    expect(await push(hub, follower, change(after(2n)))).toEqual({ status: 422, said: problem ?? 'batch-refused' })
+    expect(await evidenceOf(follower, groupId)).toEqual([])
+  })
+
+  it('is stopped where it begins before the members here had joined', async () => {
+    const { hub, follower, after, groupId } = await started()
+    const { rows } = await follower.pool.query<{ joined: bigint }>(
+      'SELECT min(from_seq) - 1 AS joined FROM member JOIN groups USING (gid) WHERE group_id = $1',
+      [groupId],
+    )
+    const { joined } = rows[0]!
+    const first = { ...after(2n), firstSeq: joined }
+    expect(await push(hub, follower, rewritten(first, 3_000, 'else'))).toEqual({ status: 200, said: 'stopped' })
+    const [kept] = await evidenceOf(follower, groupId)
+    expect(kept).toMatchObject({ stops: true, why: expect.stringMatching(/before the (members|entries)/) })
+    const { rowCount } = await follower.pool.query('SELECT FROM member JOIN groups USING (gid) WHERE group_id = $1', [groupId])
+    expect(rowCount).toBe(1)
+  })
+})
