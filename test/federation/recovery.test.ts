@@ -153,7 +153,9 @@ describe('a hub that shows two histories', () => {
     const lie: NotifyBatch = { ...batch, previousChain: new Uint8Array(32).fill(9) }
     const answer = await send(lie)
     expect(answer).toMatchObject({ code: 'stopped' })
-    const kept = await follower!.pool.query<{ kind: string; seq: bigint; document: string | null }>('SELECT kind, seq, document FROM evidence')
+    const kept = await follower!.pool.query<{ kind: string; seq: bigint; document: string | null }>(
+      'SELECT kind, seq, document FROM evidence',
+    )
     expect(kept.rows).toMatchObject([{ kind: 'two-histories', seq: 1n, document: expect.any(String) }])
 
     await group.send('more of it')
