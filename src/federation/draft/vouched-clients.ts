@@ -1,13 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { Pool } from 'pg'
-import { ErasedNames } from '../../authentication/accounts/erased-names.js'
-import { recordForeignUser, type ForeignDevice } from '../../authentication/directory/foreign-devices.repository.js'
+import type { ForeignDevice } from '../../authentication/directory/foreign-devices.repository.js'
 import { decodeIncomingKeyPackage } from '../../platform/http/incoming-message.js'
-import { POOL, transaction } from '../../platform/postgres/sql.js'
+import { POOL, type Sql } from '../../platform/postgres/sql.js'
 import { sameBytes } from '../../protocol/bytes.js'
 import { parseClientUri, userUri } from '../../protocol/identifiers.js'
 import { namedIdentity } from '../../protocol/mls/structures/credential.js'
 import { canonicalKey, isSoundKey } from '../../protocol/signature-key.js'
+import { ForeignUserRecords } from '../hub/foreign-user-records.js'
 import { DraftDirectories } from './draft-directories.js'
 import { confirmForeignUser, lockVouching, readForeignDevices } from './vouched.repository.js'
 
@@ -28,7 +28,7 @@ const MOST = { devices: 200, keysOfDevice: 16 }
 export class VouchedClients {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
-    private readonly names: ErasedNames,
+    private readonly records: ForeignUserRecords,
     private readonly directories: DraftDirectories,
   ) {}
 
@@ -64,11 +64,11 @@ export class VouchedClients {
   }
 
   private async record(user: string, clients: readonly VouchedClient[]): Promise<void> {
-    await transaction(this.pool, async (sql) => {
+    const devices = async (sql: Sql) => {
       await lockVouching(sql, user)
-      const known = await readForeignDevices(sql, user)
-      await recordForeignUser(sql, user, withClients(known, clients, new Date()), this.names)
-    })
+      return withClients(await readForeignDevices(sql, user), clients, new Date())
+    }
+    await this.records.write(user, devices, new Set(clients.map(({ client }) => client)))
   }
 }
 

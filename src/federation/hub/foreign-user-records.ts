@@ -13,7 +13,7 @@ import { RateLimited } from '../../platform/http/problem.js'
 import { numberOf, type DescribedLimit } from '../../platform/limits/described-limit.js'
 import { Metrics } from '../../platform/observability/metrics.js'
 import { TooManyForeign } from '../../authentication/directory/foreign-bounds.js'
-import { POOL, transaction } from '../../platform/postgres/sql.js'
+import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
 
 const REFUSAL = '429 with Retry-After for what needs another one'
 
@@ -45,6 +45,8 @@ export const FOREIGN_LIMITS = {
 
 const RETRY_SECONDS = 600
 
+type DevicesFrom = (sql: Sql) => Promise<readonly ForeignDevice[]>
+
 /** What is written down of other providers' users. */
 @Injectable()
 export class ForeignUserRecords {
@@ -68,12 +70,20 @@ export class ForeignUserRecords {
     return holdForeignUser(this.pool, user)
   }
 
-  /** @param wanted clients that were asked for @returns devices that are revoked @throws RateLimited where as many are written down as may be */
-  async write(user: string, devices: readonly ForeignDevice[], wanted: ReadonlySet<string>): Promise<bigint[]> {
+  /**
+   * @param devices what the provider says of them; or what works it out in the same transaction
+   * @param wanted clients that were asked for
+   * @returns devices that are revoked
+   * @throws RateLimited where as many are written down as may be
+   */
+  async write(user: string, devices: readonly ForeignDevice[] | DevicesFrom, wanted: ReadonlySet<string>): Promise<bigint[]> {
     const { devicesOfUser, usersOfPeer, devicesOfPeer } = FOREIGN_LIMITS
     const bounds = { devicesOfUser: numberOf(devicesOfUser), usersOfPeer: numberOf(usersOfPeer), devicesOfPeer: numberOf(devicesOfPeer) }
     try {
-      return await transaction(this.pool, (sql) => recordForeignUser(sql, user, { devices, wanted }, bounds, this.names))
+      return await transaction(this.pool, async (sql) => {
+        const named = typeof devices === 'function' ? await devices(sql) : devices
+        return recordForeignUser(sql, user, { devices: named, wanted }, bounds, this.names)
+      })
     } catch (error) {
       if (!(error instanceof TooManyForeign)) throw error
       this.metrics.limitsRefused.inc({ limit: usersOfPeer.name })
