@@ -200,6 +200,17 @@ CREATE TABLE device_news (
 );
 CREATE INDEX device_news_by_xid ON device_news USING btree (xid);
 
+CREATE TABLE draft_member (
+  gid bigint NOT NULL,
+  device_id bigint NOT NULL,
+  leaf_index integer,
+  welcome_hash bytea,
+  tree bytea STORAGE EXTERNAL,
+  CONSTRAINT draft_member_pkey PRIMARY KEY (device_id, gid),
+  CONSTRAINT draft_member_gid_fkey FOREIGN KEY (gid) REFERENCES groups(gid) ON DELETE CASCADE
+);
+CREATE INDEX draft_member_by_group ON draft_member USING btree (gid);
+
 CREATE TABLE evidence (
   id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
   hub text NOT NULL,
@@ -297,9 +308,13 @@ CREATE TABLE foreign_signature_key (
 CREATE TABLE foreign_user (
   account_id bigint NOT NULL,
   fetched_at timestamp with time zone NOT NULL,
+  look_at timestamp with time zone DEFAULT (now() + '01:00:00'::interval) NOT NULL,
+  devices integer DEFAULT 0 NOT NULL,
   CONSTRAINT foreign_user_pkey PRIMARY KEY (account_id),
   CONSTRAINT foreign_user_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
 );
+CREATE INDEX foreign_user_due ON foreign_user USING btree (look_at);
+CREATE TRIGGER count_foreign_users AFTER INSERT OR DELETE OR UPDATE OF devices ON foreign_user FOR EACH ROW EXECUTE FUNCTION count_foreign_users();
 
 CREATE TABLE function_file (
   name text NOT NULL,
@@ -410,6 +425,7 @@ CREATE TABLE groups (
 CREATE UNIQUE INDEX groups_announced ON groups USING btree (announced_group_id) WHERE (announced_group_id IS NOT NULL);
 CREATE INDEX groups_by_mls_id ON groups USING btree (mls_group_id) WHERE (mls_group_id IS NOT NULL);
 CREATE INDEX groups_by_payer ON groups USING btree (payer) WHERE ((payer IS NOT NULL) AND (deleted_at IS NULL));
+CREATE TRIGGER count_replica_bytes AFTER UPDATE OF bytes, deleted_at ON groups FOR EACH ROW WHEN (((new.payer IS NULL) AND ((new.bytes <> old.bytes) OR (new.deleted_at IS DISTINCT FROM old.deleted_at)))) EXECUTE FUNCTION count_replica_bytes();
 CREATE TRIGGER drop_incarnations_on_group_delete AFTER UPDATE OF deleted_at ON groups FOR EACH ROW WHEN ((new.deleted_at IS NOT NULL)) EXECUTE FUNCTION drop_incarnations();
 CREATE TRIGGER drop_sender_keys_on_group_delete AFTER UPDATE OF deleted_at ON groups FOR EACH ROW WHEN (((old.deleted_at IS NULL) AND (new.deleted_at IS NOT NULL))) EXECUTE FUNCTION drop_sender_keys();
 CREATE TRIGGER record_incarnation AFTER UPDATE OF incarnation ON groups FOR EACH ROW WHEN ((old.incarnation <> new.incarnation)) EXECUTE FUNCTION record_incarnation();
@@ -467,6 +483,15 @@ CREATE TABLE incarnation_start (
   from_seq bigint NOT NULL,
   CONSTRAINT incarnation_start_pkey PRIMARY KEY (gid, incarnation)
 );
+
+CREATE TABLE introduction (
+  account_id bigint NOT NULL,
+  domain text NOT NULL,
+  until timestamp with time zone NOT NULL,
+  CONSTRAINT introduction_pkey PRIMARY KEY (account_id, domain),
+  CONSTRAINT introduction_account_id_fkey FOREIGN KEY (account_id) REFERENCES account(id)
+);
+CREATE INDEX introduction_expiry ON introduction USING btree (until);
 
 CREATE TABLE invite (
   code_hash bytea NOT NULL,
@@ -719,6 +744,30 @@ CREATE TABLE peer_past_key (
   CONSTRAINT peer_past_key_domain_fkey FOREIGN KEY (domain) REFERENCES peer(domain) ON DELETE CASCADE
 );
 
+CREATE TABLE peer_storage (
+  domain text NOT NULL,
+  bytes bigint DEFAULT 0 NOT NULL,
+  new_bytes bigint DEFAULT 0 NOT NULL,
+  new_groups integer DEFAULT 0 NOT NULL,
+  foreign_users integer DEFAULT 0 NOT NULL,
+  foreign_devices integer DEFAULT 0 NOT NULL,
+  minute_at timestamp with time zone,
+  minute_bytes bigint DEFAULT 0 NOT NULL,
+  held_back_at timestamp with time zone,
+  held_back text,
+  CONSTRAINT peer_storage_pkey PRIMARY KEY (domain)
+) WITH (fillfactor=50);
+
+CREATE TABLE peer_user_storage (
+  domain text NOT NULL,
+  account_id bigint NOT NULL,
+  bytes bigint DEFAULT 0 NOT NULL,
+  new_bytes bigint DEFAULT 0 NOT NULL,
+  new_groups integer DEFAULT 0 NOT NULL,
+  CONSTRAINT peer_user_storage_pkey PRIMARY KEY (domain, account_id)
+) WITH (fillfactor=50);
+CREATE INDEX peer_user_storage_by_account ON peer_user_storage USING btree (account_id);
+
 CREATE TABLE pending_list_change (
   account_id bigint NOT NULL,
   number integer NOT NULL,
@@ -762,6 +811,13 @@ CREATE TABLE provider_key (
   CONSTRAINT provider_key_pkey PRIMARY KEY (key_id)
 );
 
+CREATE TABLE provider_refusal (
+  refusing text NOT NULL,
+  refused text NOT NULL,
+  seen_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT provider_refusal_pkey PRIMARY KEY (refusing, refused)
+);
+
 CREATE TABLE refresh_token (
   family uuid NOT NULL,
   device_id bigint NOT NULL,
@@ -775,6 +831,18 @@ CREATE TABLE refresh_token (
 );
 CREATE INDEX refresh_token_device_id_idx ON refresh_token USING btree (device_id);
 CREATE INDEX refresh_token_expires_at_idx ON refresh_token USING btree (expires_at);
+
+CREATE TABLE replica_storage (
+  gid bigint NOT NULL,
+  hub text NOT NULL,
+  account_id bigint,
+  stage smallint DEFAULT 0 NOT NULL,
+  held_back_at timestamp with time zone,
+  CONSTRAINT replica_storage_pkey PRIMARY KEY (gid),
+  CONSTRAINT replica_storage_stage_check CHECK (((stage >= 0) AND (stage <= 2)))
+);
+CREATE INDEX replica_storage_by_account ON replica_storage USING btree (account_id);
+CREATE INDEX replica_storage_new ON replica_storage USING btree (gid) WHERE (stage = 0);
 
 CREATE TABLE room (
   room_id text NOT NULL,
@@ -842,6 +910,16 @@ CREATE TABLE token_batch (
   CONSTRAINT token_batch_pkey PRIMARY KEY (issuer, key_id, holder, request_hash),
   CONSTRAINT token_batch_issuer_key_id_holder_fkey FOREIGN KEY (issuer, key_id, holder) REFERENCES token_quota(issuer, key_id, holder) ON DELETE CASCADE
 );
+
+CREATE TABLE token_issuer (
+  issuer text NOT NULL,
+  keys jsonb NOT NULL,
+  batch_size integer NOT NULL,
+  used_at timestamp with time zone DEFAULT now() NOT NULL,
+  refusal text,
+  CONSTRAINT token_issuer_pkey PRIMARY KEY (issuer)
+);
+CREATE INDEX token_issuer_by_use ON token_issuer USING btree (used_at);
 
 CREATE TABLE token_quota (
   issuer text NOT NULL,
@@ -935,6 +1013,24 @@ BEGIN
     END IF;
   END LOOP;
   RETURN 'accepted';
+END $function$
+;
+
+CREATE FUNCTION add_peer_bytes(p_hub text, p_account bigint, p_bytes bigint, p_new_bytes bigint, p_new_groups integer)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  INSERT INTO peer_storage AS s (domain, bytes, new_bytes, new_groups)
+  VALUES (p_hub, greatest(0, p_bytes), greatest(0, p_new_bytes), greatest(0, p_new_groups))
+  ON CONFLICT (domain) DO UPDATE SET bytes = greatest(0, s.bytes + p_bytes), new_bytes = greatest(0, s.new_bytes + p_new_bytes),
+    new_groups = greatest(0, s.new_groups + p_new_groups);
+  IF p_account IS NOT NULL THEN
+    INSERT INTO peer_user_storage AS s (domain, account_id, bytes, new_bytes, new_groups)
+    VALUES (p_hub, p_account, greatest(0, p_bytes), greatest(0, p_new_bytes), greatest(0, p_new_groups))
+    ON CONFLICT (domain, account_id) DO UPDATE SET bytes = greatest(0, s.bytes + p_bytes), new_bytes = greatest(0, s.new_bytes + p_new_bytes),
+      new_groups = greatest(0, s.new_groups + p_new_groups);
+  END IF;
 END $function$
 ;
 
@@ -1190,7 +1286,7 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION claim_key_packages(p_devices bigint[], p_suites integer[], p_extensions integer[], p_proposals integer[], p_credentials integer[], p_low integer, p_claimer text DEFAULT NULL::text)
+CREATE FUNCTION claim_key_packages(p_devices bigint[], p_suites integer[], p_extensions integer[], p_proposals integer[], p_credentials integer[], p_low integer, p_claimer text DEFAULT NULL::text, p_spare integer DEFAULT 0, p_share integer DEFAULT 1)
  RETURNS TABLE(device_id bigint, cipher_suite integer, last_resort boolean, expires_at timestamp with time zone, ref bytea, bytes bytea, low boolean)
  LANGUAGE plpgsql
 AS $function$
@@ -1206,9 +1302,19 @@ BEGIN
       FROM device d JOIN account a ON a.id = d.account_id
      WHERE d.id = ANY (p_devices) AND d.revoked_at IS NULL AND a.disabled_at IS NULL ORDER BY d.id
   LOOP
-    SELECT * INTO taken
-      FROM take_key_package(target.id, target.keys, p_suites, p_extensions, p_proposals, p_credentials);
-    IF FOUND THEN
+    taken := NULL;
+    IF p_spare > 0 THEN
+      PERFORM pg_advisory_xact_lock(hashtextextended('claims of strangers', target.id));
+      IF leaves_enough(target.id, p_suites, provider_of(p_claimer), p_share) THEN
+        SELECT * INTO taken
+          FROM take_spared_key_package(target.id, target.keys, p_suites, p_extensions, p_proposals, p_credentials, p_spare);
+      END IF;
+    END IF;
+    IF taken.id IS NULL THEN
+      SELECT * INTO taken
+        FROM take_key_package(target.id, target.keys, p_suites, p_extensions, p_proposals, p_credentials, p_spare = 0);
+    END IF;
+    IF taken.id IS NOT NULL THEN
       IF NOT taken.last_resort THEN
         INSERT INTO key_package_claim (ref, device_id, cipher_suite, last_resort, expires_at, claimer)
         VALUES (taken.ref, taken.device_id, taken.cipher_suite, false, taken.expires_at, p_claimer);
@@ -1223,6 +1329,23 @@ BEGIN
        WHERE key_packages_low(target.id, c.cipher_suite, p_low);
     END IF;
   END LOOP;
+END $function$
+;
+
+CREATE FUNCTION count_foreign_users()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  provider text := (SELECT provider_of(a.user_uri) FROM account a WHERE a.id = coalesce(NEW.account_id, OLD.account_id));
+  more_users integer := CASE TG_OP WHEN 'INSERT' THEN 1 WHEN 'DELETE' THEN -1 ELSE 0 END;
+  more_devices integer := coalesce(NEW.devices, 0) - coalesce(OLD.devices, 0);
+BEGIN
+  INSERT INTO peer_storage AS s (domain, foreign_users, foreign_devices)
+  VALUES (provider, greatest(0, more_users), greatest(0, more_devices))
+  ON CONFLICT (domain) DO UPDATE SET foreign_users = greatest(0, s.foreign_users + more_users),
+    foreign_devices = greatest(0, s.foreign_devices + more_devices);
+  RETURN NULL;
 END $function$
 ;
 
@@ -1241,6 +1364,27 @@ BEGIN
   END IF;
   UPDATE peer p SET device_list_bytes = greatest(0, p.device_list_bytes + more)
    WHERE more <> 0 AND p.domain = (SELECT provider_of(a.user_uri) FROM account a WHERE a.id = coalesce(NEW.account_id, OLD.account_id));
+  RETURN NULL;
+END $function$
+;
+
+CREATE FUNCTION count_replica_bytes()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  own replica_storage;
+  more bigint := NEW.bytes - OLD.bytes;
+BEGIN
+  SELECT * INTO own FROM replica_storage r WHERE r.gid = NEW.gid;
+  IF NOT FOUND THEN
+    RETURN NULL;
+  END IF;
+  PERFORM add_peer_bytes(own.hub, own.account_id, more, CASE WHEN own.stage = 0 THEN more ELSE 0 END,
+    CASE WHEN own.stage = 0 AND NEW.deleted_at IS NOT NULL THEN -1 ELSE 0 END);
+  IF NEW.deleted_at IS NOT NULL THEN
+    DELETE FROM replica_storage r WHERE r.gid = NEW.gid;
+  END IF;
   RETURN NULL;
 END $function$
 ;
@@ -1775,6 +1919,37 @@ BEGIN
 END $function$
 ;
 
+CREATE FUNCTION foreign_device_is_tied(p_device bigint)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT EXISTS (SELECT FROM member m WHERE m.device_id = p_device)
+      OR EXISTS (SELECT FROM key_package_claim c WHERE c.device_id = p_device AND c.expires_at > now())
+      OR EXISTS (SELECT FROM outcast_device o WHERE o.device_id = p_device)
+      OR EXISTS (SELECT FROM inbox i WHERE i.device_id = p_device)
+$function$
+;
+
+CREATE FUNCTION foreign_user_is_tied(p_account bigint, p_user text)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT EXISTS (SELECT FROM consent c WHERE c.target = p_user)
+      OR EXISTS (SELECT FROM consent c WHERE c.requester = p_user)
+      OR EXISTS (SELECT FROM user_block b WHERE b.blocked = p_user)
+      OR EXISTS (SELECT FROM abuse_report r WHERE r.reporter = p_user)
+      OR EXISTS (SELECT FROM abuse_report r WHERE r.alleged_abuser = p_user)
+      OR EXISTS (SELECT FROM group_admin x WHERE x.user_id = p_account)
+      OR EXISTS (SELECT FROM group_ban x WHERE x.user_id = p_account)
+      OR EXISTS (SELECT FROM group_outcast x WHERE x.user_id = p_account)
+      OR EXISTS (SELECT FROM foreign_device_list l WHERE l.account_id = p_account)
+      OR EXISTS (SELECT FROM identity_notice n WHERE n.account_id = p_account)
+      OR EXISTS (SELECT FROM groups g WHERE g.payer = p_account AND g.payer IS NOT NULL AND g.deleted_at IS NULL)
+$function$
+;
+
 CREATE FUNCTION free_address(p_hub text, p_mls_group_id bytea, p_found boolean)
  RETURNS bytea
  LANGUAGE plpgsql
@@ -1901,6 +2076,56 @@ CREATE FUNCTION is_reinitialized(p_gid bigint)
 AS $function$
   SELECT EXISTS (SELECT FROM commit_claim c WHERE c.gid = p_gid AND c.reinit)
 $function$
+;
+
+CREATE FUNCTION judge_replica_bytes(p_gid bigint, p_hub text, p_device bigint, p_bytes bigint, p_entries integer, p_row integer, p_first boolean, p_welcomed bigint[], p_most bigint[])
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  of_hub peer_storage;
+  of_user peer_user_storage;
+  own replica_storage;
+  g groups;
+  is_present boolean;
+  most bigint;
+  held bigint;
+BEGIN
+  INSERT INTO peer_storage (domain) SELECT p_hub WHERE NOT EXISTS (SELECT FROM peer_storage s WHERE s.domain = p_hub) ON CONFLICT DO NOTHING;
+  SELECT * INTO of_hub FROM peer_storage s WHERE s.domain = p_hub FOR NO KEY UPDATE;
+  SELECT * INTO own FROM replica_storage r WHERE r.gid = p_gid;
+  IF NOT FOUND THEN
+    INSERT INTO replica_storage (gid, hub, account_id)
+    VALUES (p_gid, p_hub, (SELECT d.account_id FROM device d WHERE d.id = p_device)) RETURNING * INTO own;
+    PERFORM add_peer_bytes(own.hub, own.account_id, 0, 0, 1);
+    SELECT * INTO of_hub FROM peer_storage s WHERE s.domain = p_hub;
+  END IF;
+  SELECT * INTO of_user FROM peer_user_storage s WHERE s.domain = p_hub AND s.account_id = own.account_id;
+  SELECT * INTO g FROM groups WHERE gid = p_gid;
+  is_present := p_device IS NOT NULL OR EXISTS (SELECT FROM member m WHERE m.gid = p_gid AND m.until_seq IS NULL);
+
+  FOR attempt IN 1 .. 2 LOOP
+    most := CASE WHEN own.stage = 0 OR NOT is_present THEN p_most[1] WHEN own.stage = 1 THEN p_most[2] ELSE p_most[3] END;
+    held := g.bytes + p_bytes + CASE WHEN own.stage = 0 THEN p_row * (g.head_seq - g.floor_seq + p_entries) ELSE 0 END;
+    EXIT WHEN held <= most AND (own.stage > 0 OR of_user.new_bytes + p_bytes <= p_most[4] AND of_hub.new_bytes + p_bytes <= p_most[5]);
+    EXIT WHEN own.stage = 2 OR NOT is_present OR seen_stage(p_gid) <= own.stage;
+    -- One step at a time: who has read a megabyte has not read half of 64.
+    PERFORM raise_stage(p_gid, (own.stage + 1)::smallint);
+    SELECT * INTO own FROM replica_storage r WHERE r.gid = p_gid;
+  END LOOP;
+
+  RETURN CASE
+    WHEN held > most AND NOT (p_first AND own.stage = 0) THEN
+      CASE WHEN own.stage = 0 OR NOT is_present THEN 'peer-new-group-bytes' WHEN own.stage = 1 THEN 'peer-joined-group-bytes' ELSE 'group-storage' END
+    WHEN own.stage = 0 AND of_user.new_groups > p_most[8] THEN 'peer-new-groups-of-user'
+    WHEN own.stage = 0 AND of_hub.new_groups > p_most[9] THEN 'peer-new-groups'
+    WHEN own.stage = 0 AND of_user.new_bytes + p_bytes > p_most[4] THEN 'peer-new-bytes-of-user'
+    WHEN own.stage = 0 AND of_hub.new_bytes + p_bytes > p_most[5] THEN 'peer-new-bytes'
+    WHEN of_user.bytes + p_bytes > p_most[6] THEN 'peer-bytes-of-user'
+    WHEN of_hub.bytes + p_bytes > p_most[7] THEN 'peer-bytes'
+    WHEN too_many_welcomes(p_hub, p_welcomed, p_most[10]) THEN 'peer-welcomes-of-user'
+  END;
+END $function$
 ;
 
 CREATE FUNCTION judge_storage(g groups, p_bytes bigint, p_max_group bigint, p_max_account bigint)
@@ -2079,6 +2304,22 @@ BEGIN
     INSERT INTO pending_removal (gid, device_id, reason) VALUES (p_gid, p_device, 'leave') ON CONFLICT DO NOTHING;
   END IF;
   RETURN 'accepted';
+END $function$
+;
+
+CREATE FUNCTION leaves_enough(p_device bigint, p_suites integer[], p_provider text, p_share integer)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  held integer;
+  remaining integer;
+BEGIN
+  SELECT count(*) INTO held FROM key_package_claim c
+   WHERE c.device_id = p_device AND c.cipher_suite = ANY (p_suites) AND NOT c.used AND NOT c.last_resort AND provider_of(c.claimer) = p_provider;
+  SELECT count(*) INTO remaining FROM key_package k
+   WHERE k.device_id = p_device AND k.cipher_suite = ANY (p_suites) AND NOT k.last_resort AND k.expires_at > clock_timestamp();
+  RETURN held < greatest(4, (held + remaining) / p_share);
 END $function$
 ;
 
@@ -2302,6 +2543,36 @@ BEGIN
 END $function$
 ;
 
+CREATE FUNCTION purge_foreign_users(p_limit integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  due record;
+  gone bigint[];
+  asked integer := 0;
+BEGIN
+  FOR due IN
+    SELECT f.account_id, a.user_uri FROM foreign_user f JOIN account a ON a.id = f.account_id
+     WHERE f.look_at < now() AND a.deleted_at IS NULL ORDER BY f.look_at LIMIT p_limit FOR UPDATE OF f, a SKIP LOCKED
+  LOOP
+    asked := asked + 1;
+    gone := ARRAY(SELECT d.id FROM device d WHERE d.account_id = due.account_id AND NOT foreign_device_is_tied(d.id) ORDER BY d.id);
+    DELETE FROM foreign_signature_key k WHERE k.device_id = ANY (gone);
+    DELETE FROM key_package_claim c WHERE c.device_id = ANY (gone);
+    DELETE FROM device d WHERE d.id = ANY (gone);
+    IF EXISTS (SELECT FROM device d WHERE d.account_id = due.account_id) OR foreign_user_is_tied(due.account_id, due.user_uri) THEN
+      UPDATE foreign_user f SET look_at = now() + interval '1 hour', devices = (SELECT count(*) FROM device d WHERE d.account_id = f.account_id)
+       WHERE f.account_id = due.account_id;
+    ELSE
+      DELETE FROM foreign_user f WHERE f.account_id = due.account_id;
+      DELETE FROM account a WHERE a.id = due.account_id;
+    END IF;
+  END LOOP;
+  RETURN asked;
+END $function$
+;
+
 CREATE FUNCTION purge_key_packages(p_limit integer, p_low integer)
  RETURNS TABLE(purged bigint, told bigint[])
  LANGUAGE plpgsql
@@ -2378,6 +2649,25 @@ AS $function$
 BEGIN
   PERFORM queue_removals(ARRAY[NEW.id]);
   RETURN NULL;
+END $function$
+;
+
+CREATE FUNCTION raise_stage(p_gid bigint, p_stage smallint)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  own replica_storage;
+BEGIN
+  SELECT * INTO own FROM replica_storage r WHERE r.gid = p_gid;
+  IF NOT FOUND OR own.stage >= p_stage THEN
+    RETURN false;
+  END IF;
+  UPDATE replica_storage r SET stage = p_stage WHERE r.gid = p_gid;
+  IF own.stage = 0 THEN
+    PERFORM add_peer_bytes(own.hub, own.account_id, 0, (SELECT -g.bytes FROM groups g WHERE g.gid = p_gid), -1);
+  END IF;
+  RETURN true;
 END $function$
 ;
 
@@ -2607,6 +2897,24 @@ BEGIN
     LEFT JOIN written w ON w.gid = c.gid AND w.seq = c.new_seq
    ORDER BY r.ord;
 END $function$
+;
+
+CREATE FUNCTION seen_stage(p_gid bigint)
+ RETURNS smallint
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT coalesce(max(CASE
+           WHEN m.acked >= m.from_seq AND (m.acked - m.from_seq + 1) * 2 >= g.head_seq - m.from_seq + 1 THEN 2
+           WHEN m.acked >= m.from_seq THEN 1
+           WHEN EXISTS (SELECT FROM welcome w WHERE w.gid = m.gid AND w.seq = m.from_seq - 1)
+             AND NOT EXISTS (SELECT FROM inbox i WHERE i.gid = m.gid AND i.seq = m.from_seq - 1 AND i.device_id = m.device_id AND i.kind = 'welcome')
+           THEN 1
+           ELSE 0
+         END), 0)::smallint
+    FROM groups g JOIN member m ON m.gid = g.gid
+   WHERE g.gid = p_gid AND m.until_seq IS NULL AND m.read_until IS NULL AND m.delivery IN ('all', 'muted') AND NOT m.resync
+$function$
 ;
 
 CREATE FUNCTION set_delivery(p_group_id bytea, p_device bigint, p_user bigint, p_delivery text)
@@ -2999,7 +3307,49 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION take_key_package(p_device bigint, p_keys bytea[], p_suites integer[], p_extensions integer[], p_proposals integer[], p_credentials integer[])
+CREATE FUNCTION take_key_package(p_device bigint, p_keys bytea[], p_suites integer[], p_extensions integer[], p_proposals integer[], p_credentials integer[], p_ordinary boolean)
+ RETURNS SETOF key_package
+ LANGUAGE plpgsql
+ SET lock_timeout TO '1s'
+AS $function$
+DECLARE
+  suite integer;
+BEGIN
+  IF p_ordinary THEN
+    FOREACH suite IN ARRAY p_suites LOOP
+      RETURN QUERY
+      DELETE FROM key_package WHERE (device_id, id) = (
+        SELECT k.device_id, k.id FROM key_package k
+         WHERE k.device_id = p_device AND k.cipher_suite = suite AND NOT k.last_resort
+           AND key_package_fits(k, p_keys, p_extensions, p_proposals, p_credentials)
+         ORDER BY k.id LIMIT 1 FOR UPDATE SKIP LOCKED
+      ) RETURNING *;
+      IF FOUND THEN RETURN; END IF;
+    END LOOP;
+
+    BEGIN
+      RETURN QUERY
+      DELETE FROM key_package WHERE (device_id, id) = (
+        SELECT k.device_id, k.id FROM key_package k
+         WHERE k.device_id = p_device AND k.cipher_suite = ANY (p_suites) AND NOT k.last_resort
+           AND key_package_fits(k, p_keys, p_extensions, p_proposals, p_credentials)
+         ORDER BY array_position(p_suites, k.cipher_suite), k.id LIMIT 1 FOR UPDATE
+      ) RETURNING *;
+      IF FOUND THEN RETURN; END IF;
+    EXCEPTION WHEN lock_not_available THEN
+      NULL;
+    END;
+  END IF;
+
+  RETURN QUERY
+  SELECT * FROM key_package k
+   WHERE k.device_id = p_device AND k.cipher_suite = ANY (p_suites) AND k.last_resort
+     AND key_package_fits(k, p_keys, p_extensions, p_proposals, p_credentials)
+   ORDER BY array_position(p_suites, k.cipher_suite) LIMIT 1;
+END $function$
+;
+
+CREATE FUNCTION take_spared_key_package(p_device bigint, p_keys bytea[], p_suites integer[], p_extensions integer[], p_proposals integer[], p_credentials integer[], p_spare integer)
  RETURNS SETOF key_package
  LANGUAGE plpgsql
  SET lock_timeout TO '1s'
@@ -3009,33 +3359,18 @@ DECLARE
 BEGIN
   FOREACH suite IN ARRAY p_suites LOOP
     RETURN QUERY
-    DELETE FROM key_package WHERE (device_id, id) = (
-      SELECT k.device_id, k.id FROM key_package k
+    WITH free AS MATERIALIZED (
+      SELECT k.id FROM key_package k
        WHERE k.device_id = p_device AND k.cipher_suite = suite AND NOT k.last_resort
          AND key_package_fits(k, p_keys, p_extensions, p_proposals, p_credentials)
-       ORDER BY k.id LIMIT 1 FOR UPDATE SKIP LOCKED
-    ) RETURNING *;
+       ORDER BY k.id LIMIT 1 + p_spare FOR UPDATE
+    )
+    DELETE FROM key_package k USING (SELECT min(f.id) AS id FROM free f HAVING count(*) > p_spare) first
+     WHERE k.device_id = p_device AND k.id = first.id RETURNING k.*;
     IF FOUND THEN RETURN; END IF;
   END LOOP;
-
-  BEGIN
-    RETURN QUERY
-    DELETE FROM key_package WHERE (device_id, id) = (
-      SELECT k.device_id, k.id FROM key_package k
-       WHERE k.device_id = p_device AND k.cipher_suite = ANY (p_suites) AND NOT k.last_resort
-         AND key_package_fits(k, p_keys, p_extensions, p_proposals, p_credentials)
-       ORDER BY array_position(p_suites, k.cipher_suite), k.id LIMIT 1 FOR UPDATE
-    ) RETURNING *;
-    IF FOUND THEN RETURN; END IF;
-  EXCEPTION WHEN lock_not_available THEN
-    NULL;
-  END;
-
-  RETURN QUERY
-  SELECT * FROM key_package k
-   WHERE k.device_id = p_device AND k.cipher_suite = ANY (p_suites) AND k.last_resort
-     AND key_package_fits(k, p_keys, p_extensions, p_proposals, p_credentials)
-   ORDER BY array_position(p_suites, k.cipher_suite) LIMIT 1;
+EXCEPTION WHEN lock_not_available THEN
+  RETURN;
 END $function$
 ;
 
@@ -3060,6 +3395,9 @@ CREATE FUNCTION tell_siblings()
  LANGUAGE plpgsql
 AS $function$
 BEGIN
+  IF EXISTS (SELECT FROM foreign_user f WHERE f.account_id = NEW.account_id) THEN
+    RETURN NULL;
+  END IF;
   INSERT INTO inbox (device_id, kind, payload)
   SELECT d.id, CASE WHEN NEW.revoked_at IS NULL THEN 'device.added' ELSE 'device.revoked' END, jsonb_build_object('client', NEW.client_uri)
     FROM device d
@@ -3068,6 +3406,24 @@ BEGIN
    ORDER BY d.id;
   RETURN NULL;
 END $function$
+;
+
+CREATE FUNCTION too_many_welcomes(p_hub text, p_devices bigint[], p_most bigint)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT EXISTS (
+    SELECT FROM (
+      SELECT d.account_id, count(*) AS coming FROM unnest(p_devices) AS x (id) JOIN device d ON d.id = x.id GROUP BY d.account_id
+    ) u
+     WHERE u.coming + (
+       SELECT count(*) FROM (SELECT d.id FROM device d WHERE d.account_id = u.account_id OFFSET 0) d
+        CROSS JOIN LATERAL (SELECT i.gid FROM inbox i WHERE i.device_id = d.id AND i.kind = 'welcome' OFFSET 0) i
+        CROSS JOIN LATERAL (SELECT FROM replica_storage r WHERE r.gid = i.gid AND r.hub = p_hub OFFSET 0) r
+     ) > p_most
+  )
+$function$
 ;
 
 CREATE FUNCTION track_peers(p_domain text, p_gid bigint, p_seq bigint)
