@@ -7,7 +7,6 @@ import { KeyPackagesModule } from '../key-packages/key-packages.module.js'
 import { CONFIG, type Config } from '../platform/config/config.js'
 import { IssuerLink } from '../tokens/issue/attester.js'
 import { TokensModule } from '../tokens/tokens.module.js'
-import { purgeJob } from '../platform/jobs/purge.js'
 import { PlatformModule } from '../platform/platform.module.js'
 import { AbuseController, AbusePeerController } from './abuse/abuse.controller.js'
 import { AbuseReports } from './abuse/abuse-reports.js'
@@ -17,43 +16,24 @@ import { Consents } from './consent/consents.js'
 import { DeviceListPeerController, DeviceListsController } from './device-lists/device-lists.controller.js'
 import { ForeignUserRecords } from './hub/foreign-user-records.js'
 import { ForeignDeviceLists } from './device-lists/foreign-device-lists.js'
-import { dropUnwanted, ListCopies } from './device-lists/list-copies.js'
+import { ListCopies } from './device-lists/list-copies.js'
 import { DraftAuthentication } from './draft/draft-authentication.js'
-import { DraftClient } from './draft/draft-client.js'
-import { DraftDirectories } from './draft/draft-directories.js'
-import { DraftListener } from './draft/draft-listener.js'
 import { DraftController } from './draft/draft.controller.js'
-import { DraftPeers } from './draft/draft-peers.js'
-import { DraftPush } from './draft/draft-push.js'
-import { DraftSenders } from './draft/draft-senders.js'
-import { DraftSubmissions } from './draft/draft-submissions.js'
-import { VouchedClients } from './draft/vouched-clients.js'
-import { DraftHub } from './draft/follower/draft-hub.js'
-import { DraftNotify } from './draft/follower/draft-notify.js'
-import { DraftReplicas } from './draft/follower/draft-replicas.js'
-import { DraftWelcomes } from './draft/follower/draft-welcomes.js'
 import { HubDialects } from './draft/follower/hub-dialects.js'
 import { EraseUserController } from './erasure/erase-user.controller.js'
 import { UserErasures } from './erasure/user-erasures.js'
-import { forgetDeletedUnknown } from './follower/replica/deletion.repository.js'
 import { DeleteRoomController } from './follower/replica/delete-room.controller.js'
 import { Joins } from './follower/replica/joins.js'
 import { NotifyController } from './follower/replica/notify.controller.js'
 import { HubNotifier, RevokedMembers } from './follower/revoked-members.js'
 import { ARRIVALS } from './follower/arrival/arrivals.js'
 import { Pull } from './follower/replica/pull.js'
-import { forgetEvidence } from './evidence/evidence.repository.js'
-import { forgetDirectories } from './evidence/kept-directories.repository.js'
-import { forgetHeads } from './evidence/kept-heads.repository.js'
 import { SignedHeads } from './evidence/signed-heads.js'
-import { forgetIncarnations } from './follower/replica/incarnations.repository.js'
 import { RemoteHub } from './follower/remote-hub.js'
 import { ReplicaNews } from './follower/replica/replica-news.js'
 import { Replicas } from './follower/replica/replicas.js'
 import { ForeignDevices } from './hub/foreign-devices.js'
-import { foreignUserPurge } from './hub/foreign-user-purge.js'
 import { OwnJoins } from './joins/own-joins.js'
-import { purgeJoinProofs } from './joins/join-proofs.repository.js'
 import { LogController } from './hub/log.controller.js'
 import { OperationsController } from './hub/operations.controller.js'
 import { GroupInfoController } from './group-info/group-info.controller.js'
@@ -75,7 +55,7 @@ import { OwnDirectory } from './identity/own-directory.js'
 import { ProviderKeys } from './identity/provider-keys.js'
 import { ChargesAsker } from './inbound/charges-asker.js'
 import { InboundGate } from './inbound/inbound-gate.js'
-import { deleteExpiredResults, FirstResults } from './inbound/first-results.js'
+import { FirstResults } from './inbound/first-results.js'
 import { HeardPeers, PeerGuard } from './inbound/peer.guard.js'
 import { Nonces } from './inbound/nonces.js'
 import { RequestSignatures } from './inbound/request-signatures.js'
@@ -84,10 +64,9 @@ import { KeyMaterial, KeyMaterialAnswers } from './key-material/key-material.js'
 import { KeyMaterialForwarder } from './key-material/key-material-forwarder.js'
 import { KeyMaterialController } from './key-material/key-material.controller.js'
 import { OwnKeyMaterial } from './key-material/own-key-material.js'
-import { deleteOldRefusals } from './apart/apart.repository.js'
 import { ProvidersInRoom } from './apart/providers-in-room.js'
 import { Disclosure } from './disclosure/disclosure.js'
-import { forgetPastIntroductions, Introductions, IntroducingClient } from './disclosure/introductions.js'
+import { Introductions, IntroducingClient } from './disclosure/introductions.js'
 import { UserLookups } from './disclosure/user-lookups.js'
 import { OwnClaims } from './key-material/own-claims.js'
 import { Requesters } from './key-material/requesters.js'
@@ -116,20 +95,8 @@ import { SignedClient } from './outbound/signed-client.js'
 import { PeerBytes } from './quotas/peer-bytes.js'
 import { ReplicaQuota } from './quotas/replica-quota.js'
 import { TakeUp } from './quotas/take-up.js'
-
-const purge = purgeJob({
-  name: 'federation.purge_v1',
-  everyMs: 60_000,
-  deletions: [deleteOldRefusals, deleteExpiredResults, forgetDeletedUnknown, purgeJoinProofs],
-  needed: ({ FEDERATION }) => FEDERATION !== 'off',
-})
-
-const purgeEvidence = purgeJob({
-  name: 'federation.purge_evidence_v1',
-  everyMs: 3_600_000,
-  deletions: [forgetEvidence, forgetHeads, forgetIncarnations, forgetDirectories],
-  needed: ({ FEDERATION }) => FEDERATION !== 'off',
-})
+import { DRAFT_HUB_PROVIDERS, DRAFT_PROVIDERS } from './draft/draft.providers.js'
+import { PURGES } from './federation-purges.js'
 
 /** Identity of this and other providers, and signed requests in both directions. */
 const speaking = [
@@ -155,20 +122,6 @@ const speaking = [
   SignedClient,
   { provide: APP_INTERCEPTOR, useClass: ChargesAsker },
 ]
-/** Peers that speak nothing but the draft. */
-const draft = [
-  DraftPeers,
-  DraftListener,
-  DraftAuthentication,
-  DraftDirectories,
-  DraftClient,
-  VouchedClients,
-  DraftSenders,
-  DraftSubmissions,
-  DraftPush,
-]
-/** Groups at hubs that speak nothing but the draft. */
-const atDraftHubs = [DraftReplicas, DraftWelcomes, DraftNotify, DraftHub, HubDialects]
 /** Groups at home here with members elsewhere. */
 const asHub = [
   ProvidersInRoom,
@@ -253,16 +206,12 @@ const sealedSender = [RemoteIssuers, GatewayKeys, SealedGateway, SealedRelay]
     SealedRelayController,
   ],
   providers: [
-    purge,
-    purgeEvidence,
-    dropUnwanted,
-    foreignUserPurge,
-    forgetPastIntroductions,
+    ...PURGES,
     ...speaking,
-    ...draft,
+    ...DRAFT_PROVIDERS,
     ...asHub,
     ...asFollower,
-    ...atDraftHubs,
+    ...DRAFT_HUB_PROVIDERS,
     ...betweenUsers,
     ...sealedSender,
   ],

@@ -1,16 +1,15 @@
-import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { generalVerify, importJWK, type GeneralJWS, type JWK } from 'jose'
 import { readKeyDirectory } from '../../src/federation/identity/directory-document.js'
 import { rotateProviderKey, withdrawProviderKeys } from '../../src/federation/identity/provider-key-rotation.js'
-import { ProviderKeys, type ProviderKey } from '../../src/federation/identity/provider-keys.js'
+import { ProviderKeys } from '../../src/federation/identity/provider-keys.js'
 import { forgetKeys } from '../../src/federation/peers/peer-directories.repository.js'
 import { Secrets } from '../../src/platform/secrets.js'
 import type { SigningKey } from '../../src/protocol/http-signature/profile.js'
 import { askAs, query, signerOf } from '../support/peer-requests.js'
 import { providersOfNodes, type ProviderOfNodes } from '../support/nodes.js'
 import type { TestServer } from '../support/server.js'
-import { showDirectory, type Shown } from '../support/shown-directory.js'
+import { madeKey, showDirectory, type Shown } from '../support/shown-directory.js'
 
 const DIRECTORY = '/.well-known/mimi-protocol-directory'
 const HOUR_MS = 3_600_000
@@ -29,12 +28,6 @@ const fetches = () => a.proxy.seen.filter((part) => part === '.well-known').leng
 /** A request in the name of a to a node of b. */
 const ask = async (node: TestServer, key: Partial<SigningKey> = {}, argument = 'room') =>
   askAs({ ...(await signerOf(ours)), ...key }, b, node, argument)
-
-function madeKey(): ProviderKey & { privateKey: KeyObject } {
-  const { privateKey, publicKey } = generateKeyPairSync('ed25519')
-  const raw = Buffer.from(publicKey.export({ format: 'jwk' }).x ?? '', 'base64url')
-  return { keyId: 'rogue', publicKey: raw, privateKey, notBefore: new Date(0), notAfter: undefined, signs: true, listed: true }
-}
 
 /** What stands at a's domain from now on, in the place of its own directory. */
 const show = (shown: Shown) => showDirectory(a, ours, shown)

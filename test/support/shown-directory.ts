@@ -1,3 +1,4 @@
+import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { endpointTemplates, FEATURES, PROFILES } from '../../src/federation/identity/endpoints.js'
 import { readKeyDirectory, type SignedKeyDirectory } from '../../src/federation/identity/directory-document.js'
 import { signKeyDirectory } from '../../src/federation/identity/directory-signatures.js'
@@ -30,4 +31,11 @@ export async function showDirectory(
   const signers = keys ?? (await node.app.get(ProviderKeys, { strict: false }).published())
   const key_directory = signKeyDirectory(signers, content, now ? Math.floor(now.getTime() / 1000) : last)
   provider.proxy.fault = { status: 200, body: JSON.stringify({ ...honest, profiles, key_directory }) }
+}
+
+/** A key that the provider does not have. */
+export function madeKey(): ProviderKey & { privateKey: KeyObject } {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519')
+  const raw = Buffer.from(publicKey.export({ format: 'jwk' }).x ?? '', 'base64url')
+  return { keyId: 'rogue', publicKey: raw, privateKey, notBefore: new Date(0), notAfter: undefined, signs: true, listed: true }
 }

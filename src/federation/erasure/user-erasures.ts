@@ -16,7 +16,8 @@ import { directoryOfKey } from '../evidence/kept-directories.repository.js'
 import { isPast } from '../evidence/receipt-time.js'
 import { SignedClient, type PeerAnswer } from '../outbound/signed-client.js'
 import { PeerDirectories } from '../peers/peer-directories.js'
-import { deliverInTurn, failed, isOfTheGroup, REQUESTS_AT_ONCE, type Delivered } from '../push/delivery.js'
+import { failed, isOfTheGroup } from '../push/answers.js'
+import { deliverInTurn, REQUESTS_AT_ONCE, type Delivered } from '../push/delivery.js'
 import { keepErasureReceipt, pendingErasures, postponeErasure, type PendingErasure } from './erasures.repository.js'
 
 /** A peer of a release before does not know how: it is asked again when it may have been updated. */

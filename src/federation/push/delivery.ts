@@ -5,15 +5,16 @@ import { Events } from '../../platform/observability/events.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { encodeNotifyBatch } from '../../protocol/mimi/microchat/notify-batch.js'
 import { decodeNotifyResponse, type NotifyResponse } from '../../protocol/mimi/microchat/notify-response.js'
-import { judgeStatus, parseRetryAfter, retryDelay } from '../../protocol/retry-policy.js'
+import { retryDelay } from '../../protocol/retry-policy.js'
 import { DraftPush } from '../draft/draft-push.js'
 import { SignedClient, type PeerAnswer } from '../outbound/signed-client.js'
+import { failed, isOfTheGroup, isPermanent, isTooLarge, type Failed } from './answers.js'
 import { Batches, type OutgoingBatch } from './batches.js'
 import { advanceCursor, failuresOf, holdCursor, postponeCursor, rewindCursor } from './cursors.repository.js'
 import { HeldBackGroups, isHeldBack } from './held-back-groups.js'
 import { batchPostponed, batchPushed, laneStopped } from '../federation.events.js'
 
-/** What came of one batch. `failed`: the peer as a whole cannot be served now. */
+/** What came of one batch. */
 export type Delivered =
   | { readonly kind: 'moved' }
   /** The peer's replica ends elsewhere than its cursor said. */
@@ -25,7 +26,7 @@ export type Delivered =
   | { readonly kind: 'held-back' }
   /** The peer cannot take this now; what else it is sent may be another matter. */
   | Postponed
-  | { readonly kind: 'failed'; readonly why: string; readonly retryAfter: number | undefined }
+  | Failed
 
 /** Nothing is written down yet: only a whole run shows whether it is the group, or the peer (`Delivery.postpone`). */
 export interface Postponed {
@@ -61,9 +62,6 @@ const MOST_FAILURES = 12
 const STOPPED_MS = 6 * 3_600_000
 /** Batches taken one after the other, before larger ones are tried again. */
 const GROW_AFTER = 16
-
-/** Of the refusals with 403, which are otherwise of this server whatever it sends, those of one request. */
-const FORBIDDEN_THIS = /:(foreign-domain|client-unknown)$/
 
 /** Sends the next batch of one group to one peer, and moves the peer's cursor by what it answers. */
 @Injectable()
@@ -226,34 +224,6 @@ export class Delivery {
     laneStopped(this.events, why)
     return { kind: 'stopped' }
   }
-}
-
-/** An answer of the peer itself to what was asked, and not to who asks: something else may be answered otherwise. */
-export function isOfTheGroup(answer: PeerAnswer): boolean {
-  return answer.kind === 'answered' && judgeStatus(answer.status) !== 'delivered' && !isOfTheAsker(answer.status, answer.problem)
-}
-
-/** What passes when a clock, a key or a policy has been put right. */
-function isOfTheAsker(status: number, problem: string | undefined): boolean {
-  return status === 401 || (status === 403 && !FORBIDDEN_THIS.test(problem ?? ''))
-}
-
-/** Not so 404: an address may be put right. */
-function isPermanent(answer: PeerAnswer): boolean {
-  return answer.kind === 'answered' && answer.status !== 404 && judgeStatus(answer.status) === 'permanent'
-}
-
-/** Given before the request was read, and therefore not signed; or by a proxy. */
-function isTooLarge(answer: PeerAnswer): boolean {
-  return 'status' in answer && answer.status === 413
-}
-
-/** Why the peer could not be served, for the operator, and when it wants to be asked again. */
-export function failed(answer: PeerAnswer): Extract<Delivered, { kind: 'failed' }> {
-  const why =
-    answer.kind === 'answered' ? `The peer answers ${answer.status} ${answer.problem ?? ''}`.trim() : `${answer.kind}: ${answer.detail}`
-  const retryAfter = 'retryAfter' in answer ? parseRetryAfter(answer.retryAfter, Date.now()) : undefined
-  return { kind: 'failed', why, retryAfter }
 }
 
 function atMost(a: bigint, b: bigint): bigint {
