@@ -79,7 +79,8 @@ export const DeviceListQuery = z.strictObject({
     .default(1)
     .meta({ description: 'Number of the first entry that is wanted' }),
   group: GroupId.optional().meta({
-    description: 'A group in which the caller meets the user. Of a user of another provider: that one may know only by it that the two have to do with each other',
+    description:
+      'A group in which the caller meets the user. Of a user of another provider: that one may know only by it that the two have to do with each other',
   }),
 })
 export type DeviceListQuery = z.infer<typeof DeviceListQuery>
