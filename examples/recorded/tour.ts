@@ -100,6 +100,7 @@ async function grouped(alice: Client, laptop: Client, bob: Client): Promise<Grou
   await group.catchUp()
   await bob.group(GROUP_ID).catchUp()
   const { http } = alice.device
+  await http.get(`${group.path}/log/vanished?from_seq=1`)
   await http.get('/v1/groups')
   await http.get(`/v1/rooms/${ROOM}`)
   await http.get(`/v1/rooms?room=${encodeURIComponent(`mimi://localhost/r/${ROOM}`)}`)
