@@ -57,7 +57,8 @@ export async function placeOf(sql: Sql, gid: bigint, hash: Uint8Array): Promise<
 export async function proposalsOf(sql: Sql, gid: bigint, epoch: bigint): Promise<Buffer[]> {
   const { rows } = await sql.query<{ bytes: Buffer }>({
     name: 'proposals_of_replica',
-    text: `SELECT l.bytes FROM log l WHERE l.gid = $1 AND l.kind IN ('c', 'p') AND l.epoch = $2
+    text: `SELECT l.bytes FROM log l JOIN groups g ON g.gid = l.gid AND g.deleted_at IS NULL
+            WHERE l.gid = $1 AND l.kind IN ('c', 'p') AND l.epoch = $2
               AND l.seq > coalesce((SELECT c.seq FROM log c WHERE c.gid = $1 AND c.kind = 'c' AND c.epoch = $2::bigint - 1), 0)
             ORDER BY l.seq LIMIT 1024`,
     values: [gid, epoch],
@@ -194,10 +195,11 @@ export async function storeDraftWelcome(
     name: 'store_draft_welcome',
     text: `WITH stored AS (
              INSERT INTO welcome (gid, seq, ordinal, epoch, bytes, expires_at)
-             SELECT $1, $2, coalesce(max(w.ordinal), 0) + 1, $3, $4, $5 FROM welcome w WHERE w.gid = $1 AND w.seq = $2
+             SELECT g.gid, $2, coalesce(max(w.ordinal), 0) + 1, $3, $4, $5
+               FROM groups g LEFT JOIN welcome w ON w.gid = g.gid AND w.seq = $2 WHERE g.gid = $1 AND g.deleted_at IS NULL GROUP BY g.gid
              RETURNING gid, seq, ordinal, octet_length(bytes) AS bytes
            ), counted AS (
-             UPDATE groups SET bytes = bytes + (SELECT s.bytes FROM stored s) WHERE gid = $1
+             UPDATE groups g SET bytes = g.bytes + s.bytes FROM stored s WHERE g.gid = s.gid
            )
            INSERT INTO inbox (device_id, kind, gid, seq, ordinal)
            SELECT x.device_id, 'welcome', s.gid, s.seq, s.ordinal FROM stored s CROSS JOIN unnest($6::bigint[]) AS x (device_id) ORDER BY x.device_id`,

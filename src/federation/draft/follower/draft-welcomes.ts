@@ -66,7 +66,7 @@ export class DraftWelcomes {
 
   private async store(sql: Sql, room: DraftRoom, incoming: Incoming, leaves: readonly KnownLeaf[]): Promise<readonly bigint[]> {
     const known = await readDraftReplica(sql, room.groupId, room.hub, room.roomId)
-    if (known && (await isWelcomeKnown(sql, known.gid, incoming.hash))) return []
+    if (known && (known.deleted || (await isWelcomeKnown(sql, known.gid, incoming.hash)))) return []
     if (leaves.length === 0) throw new RosterRefused('the Welcome is for nobody here')
     const replica = known ?? (await this.found(sql, room, incoming.welcome))
     const { gid, headSeq: seq, epoch } = replica
