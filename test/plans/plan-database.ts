@@ -218,6 +218,10 @@ function federation(): string[] {
     `INSERT INTO vanished_entry (gid, incarnation, seq, kind, epoch, hash) SELECT gid, 2, n, 'a', 1, '\\x00' FROM followed_group, ${series(9)} n`,
     `INSERT INTO consent (target, requester, room, state, asked_at)
      SELECT 'mimi://localhost/u/' || n % 1000, 'mimi://peer1.example/u/' || n, '', 'requested', now() FROM ${series(20_000)} n`,
+    // Introductions last for a day, and an hourly job takes those that are past.
+    `INSERT INTO introduction (account_id, domain, until)
+     SELECT a.id, 'peer' || (a.id + n) % 500 || '.example', now() + (a.id % 25 - 1) * interval '1 hour' FROM account a, ${series(3)} n
+      WHERE a.user_uri LIKE 'mimi://localhost/%'`,
     `INSERT INTO abuse_report (room_id, provider, reporter, alleged_abuser, reason, note, messages)
      SELECT 'room', 'peer' || n % 50 || '.example', n, 'abuser' || n % 1000, 1, '', 0 FROM ${series(5_000)} n`,
     `INSERT INTO federation_result (domain, endpoint, body_hash, expires_at)
@@ -234,6 +238,8 @@ function tokens(): string[] {
      SELECT ${hash(`'issuer ' || n`)}, n, '\\x00', '\\x00', now(), now() + interval '1 day', now() + interval '2 days' FROM ${series(3)} n`,
     ...keys.map((key) => `CREATE TABLE spent_token_${key} PARTITION OF spent_token FOR VALUES IN (${key})`),
     `INSERT INTO spent_token (issuer_key, nonce) SELECT 1 + n % 3, ${hash('n::text')} FROM ${series(SIZES.log / 2)} n`,
+    `INSERT INTO token_issuer (issuer, keys, batch_size, used_at)
+     SELECT 'hub' || n || '.example', '[]', 10, now() - n * interval '2 hours' FROM ${series(2_400)} n`,
     `INSERT INTO token_quota (issuer, key_id, holder, issued, forget_at) SELECT ${holder}, 1, now() + interval '2 days' FROM ${series(10_000)} n`,
     `INSERT INTO token_batch (issuer, key_id, holder, request_hash) SELECT ${holder}, ${hash('n::text')} FROM ${series(10_000)} n`,
     `INSERT INTO token_answer (issuer, key_id, holder, request_hash, answer, nth) SELECT ${holder}, ${hash('n::text')}, '\\x00', 1 FROM ${series(10_000)} n`,

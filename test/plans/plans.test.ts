@@ -75,6 +75,10 @@ const MAY_WALK_AT_FIRST: typeof MAY_WALK = {
   'administration:listAccounts': { walks: ['all of account'], why: "an operator's command" },
   'accounts:findUnfinishedDisabling': { walks: ['all of account'], why: 'a job' },
   'deletion:forgetDeletedUnknown': { walks: ['all of followed_group_found, by its index'], why: 'a job; of what nobody has joined' },
+  'token-issuers:forgetIssuers': {
+    walks: ['all of token_issuer'],
+    why: 'a job; has a row for each hub whose tokens users here have asked for',
+  },
   'device-lists:endCertificates': { walks: ['all of signature_key'], why: 'a change of a device list' },
   'device-lists:endIdentity': {
     walks: ['all of device_certificate_active, by its index', 'all of signature_key'],

@@ -42,6 +42,16 @@ export const USER_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<u
         5,
       ),
   },
+  'a claim of 20 devices by a stranger, for whom each keeps a KeyPackage back': {
+    call: (sql) =>
+      claimKeyPackages(
+        sql,
+        several(20, (n) => BigInt(n)),
+        { cipherSuites: [1], extensions: [], proposals: [], credentials: [1] },
+        5,
+        { user: 'mimi://peer1.example/u/stranger', isStranger: true },
+      ),
+  },
   'invitations of a user': { call: (sql) => invitationsOf(sql, 1n, 0n, 100) },
   'a Commit that adds devices of a user who wants to be asked, who then accepts': {
     call: async (sql) => {
