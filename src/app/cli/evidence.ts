@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import type { Pool } from 'pg'
 import { closeEvidence, findEvidence, listEvidence, type EvidenceRow } from '../../federation/evidence/evidence.repository.js'
+import { transaction } from '../../platform/postgres/sql.js'
 import { verifyEvidence } from '../../protocol/evidence/verify-evidence.js'
 import { describeVerdict } from './evidence-text.js'
 import { CliError, print, type Command, withDatabase } from './command.js'
@@ -89,7 +90,7 @@ export const evidenceClose: Command = {
   usage: 'ID                     It has been dealt with. A group that it stopped is followed again.',
   async run(args) {
     const id = numberIn(args)
-    const { closed, resumed } = await withDatabase((pool) => closeEvidence(pool, id))
+    const { closed, resumed } = await withDatabase((pool) => transaction(pool, (sql) => closeEvidence(sql, id)))
     if (!closed) throw new CliError(`There is no open evidence ${id}.`)
     const more = resumed ? ' The group is followed again: the hub pushes within six hours, or when its operator says `peers retry`.' : ''
     print(`Evidence ${id} is closed, and kept.${more}`)

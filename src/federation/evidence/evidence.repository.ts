@@ -101,6 +101,16 @@ export interface HubFindings {
   stopped: number
 }
 
+/** Whether this is known, and not closed. */
+export async function isEvidenceOpen(sql: Sql, found: Pick<Finding, 'hub' | 'groupId' | 'kind' | 'incarnation' | 'seq'>): Promise<boolean> {
+  const { rows } = await sql.query({
+    name: 'is_evidence_open',
+    text: `SELECT FROM evidence WHERE hub = $1 AND group_id = $2 AND kind = $3 AND incarnation = $4 AND seq = $5 AND closed_at IS NULL`,
+    values: [found.hub, found.groupId, found.kind, found.incarnation, found.seq],
+  })
+  return rows.length > 0
+}
+
 /** How many findings are open about each hub. */
 export async function countEvidence(sql: Sql): Promise<HubFindings[]> {
   const { rows } = await sql.query<HubFindings>(
@@ -112,7 +122,7 @@ export async function countEvidence(sql: Sql): Promise<HubFindings[]> {
 
 /**
  * Closes a finding. A group that it has stopped is followed again if nothing else that is open stops it, and the new incarnation that was
- * too much is let in. @returns whether it was open, and whether a group goes on
+ * too much is let in. Call it in a transaction. @returns whether it was open, and whether a group goes on
  */
 export async function closeEvidence(sql: Sql, id: bigint): Promise<{ closed: boolean; resumed: boolean }> {
   const { rows } = await sql.query<{
@@ -139,7 +149,9 @@ export async function closeEvidence(sql: Sql, id: bigint): Promise<{ closed: boo
   return { closed: true, resumed: (rowCount ?? 0) > 0 }
 }
 
-/** Deletes what was closed, or stops nothing, 400 days ago. */
+/** Deletes what was closed 400 days ago, and what stops nothing and was found then. */
 export async function forgetEvidence(sql: Sql): Promise<void> {
-  await sql.query("DELETE FROM evidence WHERE (closed_at IS NOT NULL OR NOT stops) AND found_at < now() - interval '400 days'")
+  await sql.query(
+    "DELETE FROM evidence WHERE closed_at < now() - interval '400 days' OR (NOT stops AND closed_at IS NULL AND found_at < now() - interval '400 days')",
+  )
 }

@@ -5,7 +5,7 @@ import type { EvidenceDocument, EvidenceHead, EvidenceKind } from '../../protoco
 import { verifyEvidence } from '../../protocol/evidence/verify-evidence.js'
 import { extendChain, KIND_OF_LETTER } from '../../protocol/log-chain.js'
 import type { NotifyBatch } from '../../protocol/mimi/microchat/notify-batch.js'
-import { findOtherRoom, keepEvidence, stopReplica } from './evidence.repository.js'
+import { findOtherRoom, isEvidenceOpen, keepEvidence, stopReplica } from './evidence.repository.js'
 import { headOfEvidence, type StoredLink } from './head-record.js'
 import { directoriesBetween, directoryOfKey } from './kept-directories.repository.js'
 import { headFrom, latestHead, linksOf, type KeptHead } from './kept-heads.repository.js'
@@ -114,6 +114,8 @@ async function keep(
   { kept, first, second }: Pair,
   about: { why: string; stops: boolean },
 ): Promise<void> {
+  // To make a file costs many checks of signatures, and a hub can bring the same again with every batch.
+  if (await isEvidenceOpen(sql, { ...place, kind })) return
   const document = kept && first ? await documentOf(sql, kind, kept, first, second) : undefined
   await keepEvidence(sql, { ...place, ...about, kind, document })
 }

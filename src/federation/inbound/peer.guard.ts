@@ -100,6 +100,7 @@ export class PeerGuard implements CanActivate {
     await this.gate.requireAdmitted(domain)
     this.gate.returnVerified(address)
     await this.gate.countRequest(domain)
+    await this.heard.count(domain, request.body instanceof Uint8Array ? request.body.length : 0)
     await this.heard.note(domain)
     request.peer = { domain, dialect: 'draft' }
     request.params = variablesOf(request)

@@ -1,6 +1,7 @@
 import type { KeyDirectory, SignedKeyDirectory } from '../identity/directory-document.js'
 import { isSignedBy } from '../identity/directory-signatures.js'
-import { ed25519Key } from '../../protocol/signature-key.js'
+import { SIGNATURE_SCHEMES } from '../../protocol/mls/signature.js'
+import { ed25519Key, isSoundKey } from '../../protocol/signature-key.js'
 
 export interface PinnedKey {
   readonly keyId: string
@@ -43,6 +44,8 @@ export function reasonForDistrust(fetched: Fetched, known: Known, now: Date): st
 function reasonInKeys({ signed, directory }: Fetched, { pinned, past }: Known, now: Date): string | undefined {
   const keys = directory.keys.map(({ kid, x }) => ({ keyId: kid, publicKey: Buffer.from(x, 'base64url') }))
   if (new Set(keys.map(({ publicKey }) => publicKey.toString('hex'))).size < keys.length) return 'two of its keys are the same'
+  // Under a key of small order one signature fits any message, so it would prove nothing.
+  if (!keys.every(({ publicKey }) => isSoundKey({ scheme: SIGNATURE_SCHEMES.ed25519, publicKey }))) return 'a key that it names is none'
   // Proof of possession: nobody names a key of somebody else as its own.
   if (!keys.every(({ keyId, publicKey }) => isSignedBy(signed, keyId, ed25519Key(publicKey))))
     return 'a key that it names has not signed it'

@@ -110,8 +110,10 @@ export async function noteDirectoryFailure(sql: Sql, domain: string, why: string
   })
 }
 
-/** Deletes the pins, and what is remembered of older keys: the next directory that the provider's web server shows is trusted. */
+/** Deletes the pins, and what is remembered of older keys: the next directory that the provider's web server shows is trusted. Call it in a transaction. */
 export async function forgetKeys(sql: Sql, domain: string): Promise<void> {
+  // Who judges a directory meanwhile would write down pins that this does not see.
+  await lockPeer(sql, domain)
   await sql.query({ text: 'DELETE FROM peer_key WHERE domain = $1', values: [domain] })
   await sql.query({ text: 'DELETE FROM peer_past_key WHERE domain = $1', values: [domain] })
   await sql.query({ text: 'DELETE FROM token_issuer WHERE issuer = $1', values: [domain] })

@@ -1,6 +1,7 @@
 import { verify } from 'node:crypto'
 import { z } from 'zod'
-import { ed25519Key } from '../signature-key.js'
+import { SIGNATURE_SCHEMES } from '../mls/signature.js'
+import { ed25519Key, isSoundKey } from '../signature-key.js'
 import type { EvidenceDirectory } from './document.js'
 
 /** A key of a directory that has signed the directory itself, so that its holder has said what it is for. */
@@ -18,8 +19,12 @@ export interface ReadDirectory {
   readonly issuedAt: number
   readonly expiresAt: number
   readonly keys: readonly DirectoryKey[]
+  /** By the id of the key, the first of each. */
+  readonly signatures: ReadonlyMap<string, Signature>
   readonly document: EvidenceDirectory
 }
+
+type Signature = EvidenceDirectory['signatures'][number]
 
 const Payload = z.object({
   domain: z.string(),
@@ -42,19 +47,28 @@ const Header = z.object({ alg: z.enum(['EdDSA', 'Ed25519']), kid: z.string(), ty
 export function readSignedDirectory({ payload, signatures }: EvidenceDirectory): ReadDirectory | undefined {
   const content = parse(Payload, payload)
   if (!content) return undefined
-  const signed = signatures.flatMap((one) => {
+  const named = new Map<string, Signature>()
+  for (const one of signatures) {
     const kid = parse(Header, one.protected)?.kid
-    const key = content.keys.find((candidate) => candidate.kid === kid)
-    const bytes = Buffer.from(`${one.protected}.${payload}`)
-    return key && isSigned(bytes, key.x, one.signature) ? [key] : []
+    if (kid !== undefined && !named.has(kid)) named.set(kid, one)
+  }
+  const signed = content.keys.filter(({ kid, x }) => {
+    const one = named.get(kid)
+    return one && isSound(x) && isSigned(Buffer.from(`${one.protected}.${payload}`), x, one.signature)
   })
   return {
     domain: content.domain,
     issuedAt: content.issued_at,
     expiresAt: content.expires_at,
     keys: signed.map(({ kid, x, nbf, exp }) => ({ keyId: kid, x, notBefore: nbf, notAfter: exp })),
+    signatures: named,
     document: { payload, signatures },
   }
+}
+
+/** Under a key of small order one signature can fit any message, so it proves nothing. @param x public key in base64url */
+function isSound(x: string): boolean {
+  return isSoundKey({ scheme: SIGNATURE_SCHEMES.ed25519, publicKey: Buffer.from(x, 'base64url') })
 }
 
 /**
@@ -62,22 +76,41 @@ export function readSignedDirectory({ payload, signatures }: EvidenceDirectory):
  * signed by a key of its neighbour. Without that, anybody could put beside a provider's directory one of his own making.
  */
 export function areLinked(all: readonly ReadDirectory[], from: ReadDirectory, to: ReadDirectory): boolean {
+  const links = new Links()
   const reached = new Set([from])
-  for (const one of reached) for (const other of all) if (areNeighbours(one, other)) reached.add(other)
+  for (const one of reached) {
+    if (reached.has(to)) return true
+    for (const other of all) if (!reached.has(other) && links.areNeighbours(one, other)) reached.add(other)
+  }
   return reached.has(to)
 }
 
-function areNeighbours(one: ReadDirectory, other: ReadDirectory): boolean {
-  return one.domain === other.domain && (isSignedByKeyOf(one, other.document) || isSignedByKeyOf(other, one.document))
+/** Each signature is verified once at most, and only with the key that it names: whoever makes directories decides how many there are. */
+class Links {
+  private readonly known = new Map<ReadDirectory, Map<string, boolean>>()
+
+  areNeighbours(one: ReadDirectory, other: ReadDirectory): boolean {
+    return one.domain === other.domain && (this.isSignedByKeyOf(one, other) || this.isSignedByKeyOf(other, one))
+  }
+
+  private isSignedByKeyOf({ keys }: ReadDirectory, signed: ReadDirectory): boolean {
+    return keys.some(({ keyId, x }) => this.isSignedBy(signed, keyId, x))
+  }
+
+  /** Also by a key that the directory does not name any more. */
+  private isSignedBy(directory: ReadDirectory, keyId: string, x: string): boolean {
+    const known = this.known.get(directory) ?? new Map<string, boolean>()
+    this.known.set(directory, known)
+    const name = `${keyId}:${x}`
+    const found = known.get(name) ?? isSignatureAmong(directory, keyId, x)
+    known.set(name, found)
+    return found
+  }
 }
 
-function isSignedByKeyOf({ keys }: ReadDirectory, document: EvidenceDirectory): boolean {
-  return keys.some(({ x }) => isDirectorySignedBy(document, x))
-}
-
-/** Whether a directory carries a signature by this key, also one that it does not name any more. @param x public key in base64url */
-export function isDirectorySignedBy({ payload, signatures }: EvidenceDirectory, x: string): boolean {
-  return signatures.some((one) => parse(Header, one.protected) && isSigned(Buffer.from(`${one.protected}.${payload}`), x, one.signature))
+function isSignatureAmong({ signatures, document: { payload } }: ReadDirectory, keyId: string, x: string): boolean {
+  const one = signatures.get(keyId)
+  return one !== undefined && isSigned(Buffer.from(`${one.protected}.${payload}`), x, one.signature)
 }
 
 /** Raw Ed25519, key and signature in base64url. */

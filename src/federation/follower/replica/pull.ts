@@ -100,7 +100,7 @@ export class Pull implements OnModuleInit, OnModuleDestroy {
     const { batch } = decoded.value
     // An answer about something else is none: the hub could have it judged without asking for the group that it is about.
     if (batch.roomId !== roomId || !sameBytes(batch.groupId, groupId)) throw new Error('The hub answers with the log of another group')
-    const { code, receivedThrough } = await this.replicas.receive({ domain: hub }, batch)
-    return code === 'received' && receivedThrough > afterSeq
+    const stored = await this.replicas.fetched({ domain: hub }, batch, answer.body.length)
+    return stored?.code === 'received' && stored.receivedThrough > afterSeq
   }
 }
