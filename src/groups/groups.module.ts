@@ -37,6 +37,7 @@ import { PolicyController } from './policy/policy.controller.js'
 import { PolicyService } from './policy/policy.service.js'
 import { ProposalJudge } from './proposal/proposal-judge.js'
 import { ProposalsController } from './proposal/proposals.controller.js'
+import { ProposalStates } from './proposal/proposal-states.js'
 import { ProposalsService } from './proposal/proposals.service.js'
 import { LeaveController } from './removal/leave.controller.js'
 import { RemovalNotices } from './removal/removal-notices.js'
@@ -102,6 +103,7 @@ import { UsageController } from './usage/usage.controller.js'
     CommitAftermath,
     ProposalsService,
     ProposalJudge,
+    ProposalStates,
     MessagesService,
     SenderKeysService,
     SealedMessages,

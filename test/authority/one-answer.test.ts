@@ -50,6 +50,21 @@ describe.each(['none', 'same-user', 'code'] as const)('a stranger to a group wit
       expect(there.status).toBe(404)
     }
   })
+
+  it.each<[string, (groupId: Uint8Array) => Uint8Array]>([
+    ['/messages', (groupId) => emptyPrivateMessage(groupId, 0n, 1)],
+    ['/proposals', externalProposal],
+  ])('gets the same answer to a message of another group: %s', async (place, message) => {
+    const [alice, mallory] = await stage.cast('alice', 'mallory')
+    const { record } = await stage.group(alice, [], {
+      policy: { external_join, ...(external_join === 'code' && { join_code: 'open sesame' }) },
+    })
+    const ask = (groupId: Uint8Array) =>
+      whole(mallory, 'POST', `/v1/groups/${toBase64Url(groupId)}${place}`, { 'content-type': 'message/mls' }, message(utf8(randomUUID())))
+    const there = await ask(record.groupId)
+    expect(there).toEqual(await ask(utf8(randomUUID())))
+    expect(there.status).toBe(422)
+  })
 })
 
 describe('in the successor of a group', () => {

@@ -16,15 +16,15 @@ import { notAMember, type Access } from '../access/access.js'
 import { authorizeExternalJoin } from '../commit/commit-checks.js'
 import type { SubmissionContext } from '../commit/commit-context.js'
 import { InvalidCommit, TooManyProposals } from '../groups.problems.js'
-import { decodeAs } from '../input/mls-input.js'
+import { GroupLocator } from '../home/group-locator.js'
+import { decodeAs, refuseOtherGroup } from '../input/mls-input.js'
 import { GroupLimits } from '../limits/group-limits.js'
 import type { ProposalSubmission, StorageLimits } from '../repository/submissions.repository.js'
 import { MEMBERSHIP, type Membership } from '../roster/membership.js'
 import type { Device } from '../roster/roster.repository.js'
 import { memberOf, refuseSecondLeaf } from '../roster/roster.js'
-import { PublicStates } from '../state/public-states.js'
-import { StoredEpochs } from '../state/stored-epochs.js'
 import { handshakeLimit } from '../usage/storage-full.js'
+import { ProposalStates } from './proposal-states.js'
 
 /** Far more than a Commit needs, far less than a snapshot can hold. */
 const MAX_PENDING_PROPOSALS = 1_024
@@ -43,14 +43,19 @@ export class ProposalJudge {
     @Inject(MEMBERSHIP) private readonly membership: Membership,
     @Inject(CONFIG)
     private readonly config: Pick<Config, 'DOMAIN' | 'KEY_PACKAGE_MAX_AGE' | 'MAX_MESSAGE_BYTES' | 'GROUP_MAX_BYTES' | 'ACCOUNT_MAX_BYTES'>,
-    private readonly states: PublicStates,
-    private readonly stored: StoredEpochs,
+    private readonly states: ProposalStates,
     private readonly limits: GroupLimits,
+    private readonly locator: GroupLocator,
   ) {}
 
-  /** @throws Undecodable, TooLarge */
-  decode(bytes: Uint8Array): ProposalMessage {
-    return decodeAs(bytes, this.config.MAX_MESSAGE_BYTES, 'proposal', 'public-message', 'private-message')
+  /**
+   * Also refuses a message of another group before the group is looked for: who is no member would learn by the answer which groups there are.
+   * @throws Undecodable, TooLarge
+   */
+  async decode(groupId: Uint8Array, bytes: Uint8Array): Promise<ProposalMessage> {
+    const message = decodeAs(bytes, this.config.MAX_MESSAGE_BYTES, 'proposal', 'public-message', 'private-message')
+    refuseOtherGroup(await this.locator.mlsIdOf(groupId), message.body, 'proposal')
+    return message
   }
 
   get room(): StorageLimits {
@@ -90,7 +95,7 @@ export class ProposalJudge {
   async judge(context: SubmissionContext, message: ProposalMessage): Promise<Judged> {
     if (message.wireFormat === 'private-message') return {}
     const { caller, callersKeys, lastHandshake, standing } = context
-    const state = await this.stateOf(context, message.body.sender)
+    const state = await this.states.of(context, message.body.sender)
     if (!state) return {}
     refuseExcess(state, message.body)
     this.refuseManyJoiners(state, message.body)
@@ -129,11 +134,6 @@ export class ProposalJudge {
     const ofUser = others.filter((other) => userUri(other) === userUri(own))
     if (ofUser.length >= MAX_PENDING_JOINERS_OF_USER || ofPeer.length >= MAX_PENDING_JOINERS_OF_PEER)
       throw new TooManyProposals('Too many devices of this user or provider wait to be added.')
-  }
-
-  private async stateOf({ group, lastHandshake }: SubmissionContext, sender: Sender): Promise<PublicGroupState | undefined> {
-    if (group.mode === 'public') return (await this.states.at(group, lastHandshake)).state
-    return sender.kind === 'new-member-proposal' ? this.stored.of(group) : this.stored.find(group)
   }
 
   /** An Add spends its KeyPackage when it is accepted: its claimer could otherwise spend it elsewhere, and no Commit could carry the Add. */

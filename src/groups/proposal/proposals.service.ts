@@ -6,7 +6,6 @@ import { Events } from '../../platform/observability/events.js'
 import { POOL } from '../../platform/postgres/sql.js'
 import { CommitLock } from '../../platform/redis/commit-lock.js'
 import { sha256 } from '../../protocol/sha256.js'
-import { refuseOtherGroup } from '../input/mls-input.js'
 import { openForSubmission } from '../access/access.js'
 import type { Accepted, SubmitProposal } from '../groups.dto.js'
 import { proposalAccepted } from '../groups.events.js'
@@ -29,7 +28,7 @@ export class ProposalsService {
   ) {}
 
   async submit(caller: Caller, groupId: Uint8Array, { proposal: bytes, incarnation: madeIn }: SubmitProposal): Promise<Accepted> {
-    const message = this.judge.decode(bytes)
+    const message = await this.judge.decode(groupId, bytes)
     const outside = await this.judge.isJoiner(caller, message)
     // A courtesy, as for Commits: each is judged with those before it, so two at once would be judged again. Commits do not wait for it.
     const key = `proposal:${Buffer.from(groupId).toString('base64url')}`
@@ -41,7 +40,6 @@ export class ProposalsService {
     const access = await openForSubmission(this.pool, groupId, caller, { hash, outside })
     const { group, earlier } = access
     if (earlier) return { ...earlier, incarnation: group.incarnation }
-    refuseOtherGroup(group.mlsGroupId, message.body, 'proposal')
     const { mustBeMember } = await this.judge.authorize(this.pool, caller, access, message)
     const { epoch } = message.body
     const refused = refusedByPosition(group, epoch, madeIn)
