@@ -14,10 +14,11 @@ const folder = join(import.meta.dirname, '..', 'dist/bench')
 const name = process.argv[2] ?? ''
 /** What the others share. */
 const HELPERS = ['append-variants', 'costs-page', 'identity/certified-commit', 'processes', 'samples']
+const HELPING_FOLDERS = ['federation/soak/']
 const known = (await readdir(folder, { recursive: true }))
   .filter((file) => file.endsWith('.js'))
   .map((file) => relative('.', file).replace(/\.js$/, ''))
-  .filter((file) => !HELPERS.includes(file))
+  .filter((file) => !HELPERS.includes(file) && !HELPING_FOLDERS.some((folder) => file.startsWith(folder)))
 if (!known.includes(name)) {
   console.error(`Usage: npm run bench -- NAME, with one of: ${known.toSorted().join(', ')}`)
   process.exit(1)

@@ -13,6 +13,7 @@ export const FOLDERS_BESIDE = [
   { from: 'test/support/network', to: 'dist/test/support/network' },
   { from: 'test/isolation/costs', to: 'dist/test/isolation/costs' },
   { from: 'test/fuzz', to: 'dist/test/fuzz' },
+  { from: 'test/federation/hostile/peer', to: 'dist/test/federation/hostile/peer' },
 ]
 
 /** @returns the files that it wrote; a folder that is not there (in an image's build) has none */
