@@ -80,3 +80,6 @@ export const abuseReported = (events: Events, facts: { by_peer: boolean; reason:
 
 /** One provider has more reports open than are kept of it. */
 export const abuseReportDropped = (events: Events): void => events.record('abuse.report_dropped')
+
+/** A hub says of devices here that they joined, and nothing shows it: they stay out. */
+export const joinsUnproven = (events: Events, joins: number): void => events.record('join.unproven', { joins })

@@ -85,6 +85,30 @@ describe('a Welcome to a KeyPackage that was handed out for the room', () => {
     expect(await memberships()).toBe(1)
   })
 
+  it('is used twice by a member of the room at the expense of nobody else: the others there read on', async () => {
+    const group = groupAt(c)
+    const [bob] = await world.cast('bob')
+    const owner = bob.device.client
+    const [mine, his] = [await handed(group), refOf(await claimFor(c, a, bob.user, group.roomId))]
+    expect(await group.add(a, owner, welcome([his]))).toBe('received')
+    expect(await group.add(a, client, welcome([mine]))).toBe('received')
+    expect(await group.remove(a, client)).toBe('received')
+    expect(await group.add(a, client, welcome([mine]))).toBe('received')
+    const forAnotherRoom = await handed(groupAt(c))
+    expect(await group.add(a, client, welcome([forAnotherRoom]))).toBe('received')
+    expect(await group.say(a)).toBe('received')
+    const now = 'SELECT FROM member m JOIN device d ON d.id = m.device_id WHERE d.client_uri = $1 AND m.until_seq IS NULL'
+    expect([await count(now, [owner]), await count(now, [client]), await memberships()]).toEqual([1, 0, 1])
+  })
+
+  it('is followed by one Commit of each epoch', async () => {
+    const group = groupAt(c)
+    const first = group.place
+    expect(await group.add(a, client, welcome([await handed(group)]))).toBe('received')
+    group.epoch = first.epoch
+    expect(await group.commit(a)).toBe('batch-refused')
+  })
+
   it('is the same again if the batch is', async () => {
     const group = groupAt(c)
     const seq = 1

@@ -73,7 +73,8 @@ describe('a Commit from outside that was passed on for a device', () => {
     const entries = [commit, externalCommit(group.place, client, commit), commit].map(
       (message) => ({ kind: 'commit', epoch: 0, message }) as const,
     )
-    expect(await group.push(a, entries, { roster: [{ seq: 1, client }, left, { seq: 3, client }] })).toBe('roster-refused')
+    expect(await group.push(a, entries, { roster: [{ seq: 1, client }, left, { seq: 3, client }] })).toBe('batch-refused')
+    expect(await memberships()).toBe(0)
   })
 
   it('is not passed on with a key that the device has not registered, or a certificate of somebody else', async () => {

@@ -47,6 +47,10 @@ export interface ProvenJoins {
   readonly welcomes: readonly IncomingWelcome[]
   /** KeyPackageRefs by which devices joined. */
   readonly refs: readonly Uint8Array[]
+  /** What is left of the changes of members: of joins that nothing shows, that the device is no longer in with what it had before. */
+  readonly members: readonly MemberChange[]
+  /** How many such joins there are. */
+  readonly unproven: number
 }
 
 interface Device {
@@ -86,10 +90,11 @@ export class Joins {
   }
 
   /**
-   * Spends what shows the joins after `afterSeq`; what was there before was shown then. Call it in the transaction that stores them.
-   * @throws RosterRefused for a join that nothing shows
+   * Spends what shows the joins after `afterSeq`; what was there before was shown then. Call it in the transaction that stores them. A device whose
+   * join nothing shows stays out, and the others read on: any member can commit an Add with a KeyPackage that was meant for another room, or was used.
+   * @throws RosterRefused if nobody here would be a member by anything that is shown
    */
-  async prove(sql: Sql, group: JoinedGroup, changes: OwnChanges, afterSeq: bigint): Promise<ProvenJoins> {
+  async prove(sql: Sql, group: JoinedGroup & { hasLocalMembers: boolean }, changes: OwnChanges, afterSeq: bigint): Promise<ProvenJoins> {
     const joins = changes.joins.filter(({ seq }) => seq > afterSeq)
     const fromOutside = new Set(
       await spendPassedCommits(
@@ -100,17 +105,26 @@ export class Joins {
     )
     const welcomed = joins.filter((join) => !fromOutside.has(join))
     const spent = await spendHandedOut(sql, group, answeredRefs(changes.welcomes, welcomed), welcomed)
-    const proven = new Set(spent.map(({ deviceId, seq }) => `${seq} ${deviceId}`))
-    if (welcomed.some(({ deviceId, seq }) => !proven.has(`${seq} ${deviceId}`)))
-      throw new RosterRefused('nothing shows that the client joined')
+    const proven = new Set([...fromOutside, ...spent].map(placeOf))
+    const unproven = new Set(joins.map(placeOf).filter((place) => !proven.has(place)))
+    if (unproven.size > 0 && proven.size === 0 && !group.hasLocalMembers) throw new RosterRefused('nothing shows that the client joined')
+    const members = changes.members
+      .filter(({ seq }) => seq > afterSeq)
+      .map((one): MemberChange =>
+        one.change === 'joined' && unproven.has(placeOf(one)) ? { ...one, change: 'left', ended: 'removed' } : one,
+      )
     const spentBy = Map.groupBy(spent, ({ seq, ref }) => `${seq} ${refKey(ref)}`)
     const welcomes = changes.welcomes.flatMap(({ named, refs, ...welcome }): IncomingWelcome[] => {
       const owners = refs.flatMap((ref) => spentBy.get(`${welcome.seq} ${refKey(ref)}`) ?? [])
       const deviceIds = [...new Set(owners.map(({ deviceId }) => deviceId))].filter((deviceId) => named.has(deviceId))
       return deviceIds.length === 0 ? [] : [{ ...welcome, deviceIds }]
     })
-    return { welcomes, refs: spent.map(({ ref }) => ref) }
+    return { welcomes, refs: spent.map(({ ref }) => ref), members, unproven: unproven.size }
   }
+}
+
+function placeOf({ deviceId, seq }: { readonly deviceId: bigint; readonly seq: bigint }): string {
+  return `${seq} ${deviceId}`
 }
 
 /** Of Welcomes of the Commits by which devices join; in a Commit whose Adds can be read, only those that it adds. */

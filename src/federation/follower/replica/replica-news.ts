@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common'
 import { Hints } from '../../../platform/hints/hints.js'
 import { Events } from '../../../platform/observability/events.js'
 import type { NotifyResponse } from '../../../protocol/mimi/microchat/notify-response.js'
-import { batchOutOfPlace, batchReceived, hubEquivocated, incarnationBegun, replicaStopped } from '../../federation.events.js'
+import { batchOutOfPlace, batchReceived, hubEquivocated, incarnationBegun, joinsUnproven, replicaStopped } from '../../federation.events.js'
 
 /** What came of a batch. */
 export interface Received {
@@ -33,6 +33,11 @@ export class ReplicaNews {
 
   equivocated(kind: Parameters<typeof hubEquivocated>[1]): void {
     hubEquivocated(this.events, kind)
+  }
+
+  /** @param joins that the hub says of devices here, and that nothing shows */
+  unproven(joins: number): void {
+    joinsUnproven(this.events, joins)
   }
 
   stopped(why: Parameters<typeof replicaStopped>[1]): void {

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common'
-import type { Pool } from 'pg'
+import { DatabaseError, type Pool } from 'pg'
 import { withholdReplica } from '../../../groups/blocks/blocks.repository.js'
 import { followGroup } from '../../../groups/home/homes.repository.js'
 import { rowOfGroup } from '../../../groups/repository/group-row.js'
@@ -45,7 +45,7 @@ interface Checked {
 }
 
 /** A replica as it is before what is appended. */
-type Continued = Pick<Replica, 'gid' | 'incarnation' | 'headSeq' | 'frozen' | 'successorGroupId'>
+type Continued = Pick<Replica, 'gid' | 'incarnation' | 'headSeq' | 'frozen' | 'successorGroupId' | 'hasLocalMembers'>
 
 /** Copies of the logs of groups at other hubs, for the local devices that are members. */
 @Injectable()
@@ -82,6 +82,7 @@ export class Replicas {
   /** A group that is at home in another room of the same hub: that is a contradiction of the hub's, and kept as one. */
   private async refused(error: unknown, head: CheckedHead): Promise<never> {
     if (error instanceof HomeElsewhere && (await keepOtherRoom(this.pool, head))) this.news.equivocated('two-rooms')
+    if (isSecondCommit(error)) throw new BatchRefused('two Commits in it, or it and an earlier one, are of one epoch')
     return this.quota.refused(error, head.statement.hub)
   }
 
@@ -129,7 +130,7 @@ export class Replicas {
       headChain: batch.previousChain,
     })
     const head = { incarnation: batch.incarnation, headSeq: batch.firstSeq - 1n }
-    return this.append(sql, { gid, ...head, frozen: null, successorGroupId: null }, checked, entries)
+    return this.append(sql, { gid, ...head, frozen: null, successorGroupId: null, hasLocalMembers: false }, checked, entries)
   }
 
   private async place(sql: Sql, replica: Replica, placement: Placement, checked: Checked): Promise<Received> {
@@ -165,15 +166,16 @@ export class Replicas {
 
   private async append(sql: Sql, replica: Continued, checked: Checked, fresh: readonly LogRow[]): Promise<Received> {
     const { batch, changes, head, begins = false } = checked
-    const { gid, incarnation, headSeq } = replica
+    const { gid, incarnation, headSeq, hasLocalMembers } = replica
     const last = fresh.at(-1)
     if (!last) {
       // A repetition is of an earlier time: only what ends where the replica does says how it stands.
       const told = batch.firstSeq + BigInt(batch.entries.length) === headSeq + 1n ? await followNews(sql, replica, batch) : []
       return { response: { code: 'received', incarnation, receivedThrough: headSeq }, gid, told }
     }
-    const { welcomes, refs } = await this.joins.prove(sql, { gid, roomId: batch.roomId }, changes, headSeq)
-    const members = changes.members.filter(({ seq }) => seq > headSeq)
+    const group = { gid, roomId: batch.roomId, hasLocalMembers }
+    const { welcomes, refs, members, unproven } = await this.joins.prove(sql, group, changes, headSeq)
+    if (unproven > 0) this.news.unproven(unproven)
     const joining = members.find(({ change }) => change === 'joined')?.deviceId
     await this.quota.admit(sql, { gid, hub: providerOf(batch.roomId) ?? '', headSeq }, { entries: fresh, joining, welcomes })
     await appendEntries(sql, gid, fresh)
@@ -204,6 +206,11 @@ export class Replicas {
     this.news.stopped('equivocation')
     return answer('stopped', replica)
   }
+}
+
+/** The log takes one Commit of an epoch. */
+function isSecondCommit(error: unknown): boolean {
+  return error instanceof DatabaseError && error.code === '23505' && /^log_.*gid_epoch_idx$/.test(error.constraint ?? '')
 }
 
 /** Most batches say nothing new of that, and cost nothing. @returns devices that hear of it */
