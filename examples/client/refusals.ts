@@ -54,6 +54,7 @@ const WORDS: Readonly<Record<string, Words>> = {
   'hub-unreachable': ANOTHER_PROVIDER,
   'hub-refused': ANOTHER_PROVIDER,
   'hub-bad-response': ANOTHER_PROVIDER,
+  'unsupported-by-hub': 'The provider of this group does not offer that.',
   'not-the-hub': 'This server does not look after that room. Check the invitation.',
   'wrong-domain': 'That is the name of something at another provider.',
   'provider-denied': 'Your provider, or the other one, does not work together with it.',
