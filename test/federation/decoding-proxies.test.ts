@@ -59,7 +59,7 @@ describe('through a proxy that decodes paths', () => {
       const { status } = await callPeer(follower, hub, { endpoint, argument, body: new Uint8Array([1]) })
       expect([endpoint, status]).not.toEqual([endpoint, 401])
     }
-    const { status } = await callPeer(follower, hub, { endpoint: 'directory', argument: alice.user, body: new Uint8Array() })
+    const { status } = await callPeer(follower, hub, { endpoint: 'tokenDirectory', argument: hub.domain, body: new Uint8Array() })
     expect(status).toBe(200)
   })
 
@@ -92,14 +92,14 @@ describe('the address of an endpoint', () => {
     return (await fetch(hub.proxy.url + path, { method: 'POST', headers, body: content.body })).status
   }
   it.each([
-    ['in the query, as the directory says', '?user=USER', 200],
-    ['in the path, for providers that do not go by the directory', '/USER', 200],
+    ['in the query, as the directory says', '?domain=DOMAIN', 200],
+    ['in the path, for providers that do not go by the directory', '/DOMAIN', 200],
     ['nowhere', '', 404],
-    ['empty', '?user=', 404],
-    ['twice', '?user=USER&user=USER', 404],
-    ['not a user', '?user=alice', 404],
+    ['empty', '?domain=', 404],
+    ['twice', '?domain=DOMAIN&domain=DOMAIN', 404],
+    ['not a domain', '?domain=alice', 404],
   ])('may have its variable %s (%s): %i', async (_where, rest, status) => {
-    expect(await signed(`/mimi/v1/directory${rest.replaceAll('USER', encodeURIComponent(alice.user))}`)).toBe(status)
+    expect(await signed(`/mimi/v1/tokenDirectory${rest.replaceAll('DOMAIN', hub.domain)}`)).toBe(status)
   })
 })
 

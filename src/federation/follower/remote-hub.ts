@@ -50,12 +50,16 @@ export class RemoteHub implements Federation {
   /** @throws Undecodable for what could not even be written down at the hub; otherwise the hub's refusal */
   async call(home: Home, caller: Caller, call: HubCall): Promise<unknown> {
     switch (call.endpoint) {
-      case 'commit':
+      case 'commit': {
+        const request = updateOf(caller.client, call.body)
         await this.joins.passCommit(home.roomId, caller, call.body.commit)
-        return this.update(home, caller, updateOf(caller.client, call.body))
-      case 'proposal':
+        return this.update(home, caller, request)
+      }
+      case 'proposal': {
+        const request = proposalUpdateOf(caller.client, call.body)
         await this.joins.passProposal(home.roomId, caller, call.body.proposal)
-        return this.update(home, caller, proposalUpdateOf(caller.client, call.body))
+        return this.update(home, caller, request)
+      }
       case 'message':
         return this.submitMessage(home, caller, call.body)
       case 'operation':

@@ -8,6 +8,7 @@ import {
   type ExecutionContext,
 } from '@nestjs/common'
 import { Reflector } from '@nestjs/core'
+import { RoomUri } from '../../authentication/identifiers.dto.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import type { Decoded } from '../../protocol/tls/reader.js'
 import { HostedRooms } from '../hub/hosted-rooms.js'
@@ -64,7 +65,7 @@ export class RoomGuard implements CanActivate {
     const request = context.switchToHttp().getRequest<RoomCarrier & { params: unknown; body?: unknown }>()
     const { roomId } = request.params as { roomId?: string }
     // A variable that names no room is refused by its schema, which comes later.
-    if (!place || roomId === undefined || providerOf(roomId) === undefined) return true
+    if (!place || !RoomUri.safeParse(roomId).success || roomId === undefined) return true
     const owner = place.of === 'sender' ? request.peer?.domain : this.config.DOMAIN
     if (providerOf(roomId) !== owner) throw place.of === 'sender' ? new HomeElsewhere() : new NotTheHub()
     if (!place.read) return true

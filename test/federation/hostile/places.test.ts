@@ -76,7 +76,7 @@ const ask = async (endpoint: string, room: string, body: Buffer) => {
 
 /** What hostile requests might leave behind. */
 const rows = async () => {
-  const tables = ['followed_group', 'groups', 'log', 'device', 'foreign_user', 'abuse_report', 'equivocation']
+  const tables = ['followed_group', 'groups', 'log', 'device', 'foreign_user', 'abuse_report', 'evidence']
   const found = await Promise.all(tables.map((table) => server.pool.query<{ rows: bigint }>(`SELECT count(*) AS rows FROM ${table}`)))
   return found.map((one) => one.rows[0]!.rows)
 }
@@ -93,7 +93,9 @@ it('are all endpoints about rooms', () => {
     }),
   )
   const aboutRooms = found.filter((path) => path.endsWith('/:roomId')).map((path) => path.replace('/:roomId', ''))
-  expect(aboutRooms.toSorted()).toEqual([...Object.keys(PUSHED), ...Object.keys(ASKED)].toSorted())
+  // Those with the draft's own bodies take no signatures: test/federation/draft/hostile.test.ts plays them.
+  const signed = aboutRooms.filter((name) => !name.startsWith('draft'))
+  expect(signed.toSorted()).toEqual([...Object.keys(PUSHED), ...Object.keys(ASKED)].toSorted())
   expect(new Set(found.map((path) => path.replace(/\/.*/, ''))).size).toBeGreaterThan(15)
 })
 
@@ -122,7 +124,12 @@ describe('a follower', () => {
     'asks %s about groups in the room of the address only, and no directory is fetched for others',
     async (endpoint) => {
       const [alice] = await world.cast('alice')
-      const group = await alice.createGroup({ groupId: Buffer.from(`asked ${endpoint}`), room: `own-${endpoint.toLowerCase()}` })
+      const group = await alice.createGroup({
+        groupId: Buffer.from(`asked ${endpoint}`),
+        room: `own-${endpoint.toLowerCase()}`,
+        // Otherwise a provider with nobody in the room has no business there.
+        policy: { external_join: 'open' },
+      })
       const { room } = await alice.device.http.get<{ room: string }>(group.path)
       const before = await rows()
       const body = ASKED[endpoint]!
