@@ -57,18 +57,10 @@ export class LogReader {
   async apply(entries: readonly Entry[]): Promise<void> {
     const { impl } = await suite(this.record.suite)
     for (const entry of entries) {
-      this.#noteGap(entry)
       const before = this.record.state
       const seen = await applyEntry(this.record, entry, impl)
       if (seen && this.record.state !== before) await this.judge({ before, seen })
     }
-  }
-
-  /** The log itself goes on after a hole, as where entries are not kept any more: that shows, and is no silence. */
-  #noteGap({ seq }: Entry): void {
-    const { cursor, failures, standing } = this.record
-    if (seq > cursor + 1 && standing === 'member')
-      failures.push({ seq: cursor + 1, reason: `The log has no entries ${cursor + 1} to ${seq - 1}` })
   }
 
   /** Looks at every leaf by the newest lists. @param commit what led here, if it has just come @returns those that fail */
