@@ -45,7 +45,10 @@ export class LogReader {
     throw new Error(`Entry ${seq} was accepted, but cannot be read yet`)
   }
 
-  /** Entries from elsewhere than the log. What lies between the cursor and them is read first: the cursor passes nothing that was not read. */
+  /**
+   * Entries from elsewhere than the log. What lies between the cursor and them is read first: the cursor passes nothing that the log would show. It
+   * may show a hole all the same, and that is no loss: a late message of the epoch before this device joined is for the others.
+   */
   async take(entries: readonly Entry[]): Promise<void> {
     for (const entry of entries) {
       if (entry.seq > this.record.cursor + 1 && this.record.standing === 'member') await this.readOn()

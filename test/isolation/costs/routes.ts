@@ -156,6 +156,7 @@ export const ROUTES: Readonly<Record<string, Costs>> = {
   'POST /v1/groups/:groupId/reset': JSON_BODY,
   'DELETE /v1/groups/:groupId/reset': 'no body',
   'POST /v1/groups/:groupId/sealed-group-info': JSON_BODY,
+  'GET /v1/groups/:groupId/log/vanished': 'no body',
   'GET /v1/groups/:groupId/sender-keys': 'no body',
   'POST /v1/groups/:groupId/sender-keys': JSON_BODY,
   'GET /v1/groups/:groupId/tree': [...STATE, ...SHOWN_TREE],
