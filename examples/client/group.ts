@@ -174,7 +174,7 @@ export class Group {
 
   async #commitOnce(intent: Intent): Promise<'done' | 'lost'> {
     const { record } = this
-    // One whose outcome is not known: its place in the log counts, whatever is wanted now.
+    // One whose outcome is not known: its place in the log counts before anything else is committed.
     if (record.pending) await this.#submit(record.pending)
     if (record.standing !== 'member') throw new Error(`Not a member any more: ${record.standing}`)
     if (pendingRemovals(record.state).has(record.state.privatePath.leafIndex)) throw new Error('On the way out: cannot commit')

@@ -43,7 +43,7 @@ describe('evidence', () => {
     const list = (await run('evidence list')).out.split('\n')
     expect(list[0]).toMatch(new RegExp(`^${first}  \\S+Z  b.example  two-histories, the group is followed no further: it has signed`))
     expect(list[1]).toContain('(no file: it proves nothing to others)')
-    expect((await run(`evidence show ${first}`)).out).toContain('PROVEN: whoever holds the keys below, for a.example')
+    expect((await run(`evidence show ${first}`)).out).toContain('PROVEN: the holder of the keys below, for a.example')
     expect(await run(`evidence export ${first} ${FILE}`)).toMatchObject({ code: 0 })
     expect(await run(`evidence export ${first} ${FILE}`)).toMatchObject({ code: 1 })
     expect(JSON.parse(readFileSync(FILE, 'utf8'))).toEqual(evidence)

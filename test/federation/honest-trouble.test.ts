@@ -175,14 +175,14 @@ describe.each<[string, Answer | 'hang up', { status: number; kind: RegExp; retry
     server.app.get(SealedRelay)['copies'].forget('c.example')
   })
 
-  it.each(CALLS)('is told in the same way to users who %s', async (...call) => {
+  it.each(CALLS)('looks the same to users who %s', async (...call) => {
     answers(answer)
     const got = await answerTo(call)
     expect(got).toMatchObject({ ...expected, kind: expect.stringMatching(expected.kind) })
     expect(got.document).toMatchObject(expected.status === 429 ? {} : { provider: 'c.example', ...document })
   })
 
-  it('is told in the same way to users who claim KeyPackages for a room there', async () => {
+  it('looks the same to users who claim KeyPackages for a room there', async () => {
     answers(answer)
     const got = await problemOf(alice.device.claim(CAROL, 1, 'mimi://c.example/r/club'))
     expect(got).toMatchObject({ status: expected.status, kind: expect.stringMatching(expected.kind) })

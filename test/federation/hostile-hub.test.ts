@@ -17,7 +17,7 @@ const setting = () => {
   return { home, away, hub, follower }
 }
 
-/** Tells the follower whatever is wanted, well signed. */
+/** Sends the follower what the test wants, well signed. */
 async function notify(hub: Provider, follower: Provider, batch: NotifyBatch): Promise<{ status: number; code: string | undefined }> {
   const body = encodeNotifyBatch(await signedBatch(hub, follower, batch))
   const answer = await callPeer(hub, follower, { endpoint: 'notify', argument: batch.roomId, body })

@@ -109,7 +109,7 @@ export const ARGUMENTS: Readonly<Record<string, readonly unknown[][]>> = {
       },
     ],
   ],
-  'kept-directories:keepDirectory': [[{ domain: 'x', signed: {}, keys: [{ kid: 'x', x: 'x' }], issuedAt: 0, expiresAt: 0 }]],
+  'kept-directories:keepDirectory': [[{}, { domain: 'x', issued_at: 0, expires_at: 0, keys: [{ kid: 'x', x: 'x', nbf: 0 }] }]],
   'evidence:isEvidenceOpen': [[{ hub: 'x', groupId: BYTES, kind: 'two-modes', incarnation: 1, seq: 1n }]],
   'evidence:keepEvidence': [
     [

@@ -8,7 +8,7 @@ const REQUESTS_PER_SECOND = 100
 /** Unanswered ones at a time, so that a victim that is slow is not asked more and more. */
 const MOST_AT_ONCE = 50
 
-/** The program of the hostile provider's process: told of its victims by its parent, it attacks until it is told to stop. */
+/** The program of the hostile provider's process: its parent names its victims, and it attacks until its parent stops it. */
 const provider = await new HostileProvider(process.argv[2] ?? '').listen()
 provider.answering = answering
 const counts = new Map<string, Map<string, number>>()

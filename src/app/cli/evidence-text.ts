@@ -9,7 +9,7 @@ export function describeVerdict(verdict: EvidenceVerdict, isAnchored = false): s
   const { document, what, signers } = verdict
   const [first, second] = document.heads
   return [
-    `PROVEN: whoever holds the keys below, for ${document.hub}, ${what}.`,
+    `PROVEN: the holder of the keys below, for ${document.hub}, ${what}.`,
     `  group ${first.group_id}, room ${first.room}`,
     `  first head:  incarnation ${first.incarnation}, seq ${first.seq}, signed ${time(first.signed_at_ms)} for ${first.follower}, ${keyOf(signers[0])}`,
     `  second head: incarnation ${second.incarnation}, seq ${second.seq}, signed ${time(second.signed_at_ms)} for ${second.follower}, ${keyOf(signers[1])}`,

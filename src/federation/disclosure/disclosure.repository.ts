@@ -64,7 +64,7 @@ export async function sharedGroupOf(sql: Sql, groupId: Uint8Array, deviceId: big
   return first && { groupId: first.mlsGroupId, roomId: first.roomId, places: rows.map(({ seq, chain }) => ({ seq, chain })) }
 }
 
-/** How long a provider may look a user up that it was sent something of; each time anew. */
+/** For how long a provider may look up a user who has sent it something. It begins again each time. */
 const KNOWN = "interval '1 day'"
 
 /** A provider is sent something of these users: from now on it may look them up. Users of other providers are left out. */

@@ -1,5 +1,5 @@
-import { KIND_OF_LETTER, LETTER_OF_KIND } from '../../protocol/log-chain.js'
-import { EvidenceHead } from '../../protocol/evidence/document.js'
+import { KIND_OF_LETTER } from '../../protocol/log-chain.js'
+import { EvidenceHead, statementIn } from '../../protocol/evidence/document.js'
 import type { LogRow } from '../../delivery/read/entry.js'
 import type { CheckedHead } from './signed-heads.js'
 
@@ -47,24 +47,5 @@ export function writeHead(head: CheckedHead): string {
 /** The opposite of `writeHead`. */
 export function readHead(json: string): CheckedHead {
   const head = EvidenceHead.parse(JSON.parse(json))
-  const { resumed } = head
-  const statement = {
-    hub: head.hub,
-    follower: head.follower,
-    roomId: head.room,
-    groupId: bytes(head.group_id),
-    mode: head.mode,
-    incarnation: head.incarnation,
-    seq: BigInt(head.seq),
-    chain: bytes(head.chain),
-    signedAtMs: BigInt(head.signed_at_ms),
-    resumed: resumed && {
-      seq: BigInt(resumed.seq),
-      kind: LETTER_OF_KIND[resumed.kind],
-      epoch: BigInt(resumed.epoch),
-      hash: bytes(resumed.hash),
-      chain: bytes(resumed.chain),
-    },
-  }
-  return { statement, keyId: head.key_id, signature: bytes(head.signature) }
+  return { statement: statementIn(head), keyId: head.key_id, signature: bytes(head.signature) }
 }

@@ -1,14 +1,12 @@
 import type { Sql } from '../../platform/postgres/sql.js'
 import { sha256 } from '../../protocol/sha256.js'
 
-/** A directory that is trusted, as it was signed. */
-export interface DirectoryToKeep {
+/** Of the payload of a directory (docs/federation-profile.md, Discovery). Times are Unix seconds. */
+interface DirectoryContent {
   readonly domain: string
-  /** Its JWS. */
-  readonly signed: object
-  readonly keys: readonly { readonly kid: string; readonly x: string }[]
-  readonly issuedAt: Date
-  readonly expiresAt: Date
+  readonly issued_at: number
+  readonly expires_at: number
+  readonly keys: readonly { readonly kid: string; readonly x: string; readonly nbf: number; readonly exp?: number | undefined }[]
 }
 
 /** So often in a day may a provider change its keys: each change is kept, or what was signed before could not be proven any more. */
@@ -16,9 +14,12 @@ const MOST_CHANGES = 100
 
 /**
  * Keeps a directory that has come into force, unless one of the same keys was kept within a day and has an hour to go: heads and receipts that its keys
- * sign can be checked by it when the provider shows others. @returns false: the provider changes its keys too often to be believed
+ * sign can be checked by it when the provider shows others. A key with other times is another one: what it signs later is proven by this directory only.
+ * @param signed the JWS @param content of its payload
+ * @returns false: the provider changes its keys too often to be believed
  */
-export async function keepDirectory(sql: Sql, { domain, signed, keys, issuedAt, expiresAt }: DirectoryToKeep): Promise<boolean> {
+export async function keepDirectory(sql: Sql, signed: object, content: DirectoryContent): Promise<boolean> {
+  const { domain, keys } = content
   const document = JSON.stringify(signed)
   const { rows } = await sql.query<{ many: boolean }>({
     name: 'keep_directory',
@@ -38,9 +39,9 @@ export async function keepDirectory(sql: Sql, { domain, signed, keys, issuedAt, 
     values: [
       domain,
       sha256(Buffer.from(document)),
-      keys.map(({ kid, x }) => `${kid}:${x}`).sort(),
-      issuedAt,
-      expiresAt,
+      keys.map(({ kid, x, nbf, exp = '' }) => `${kid}:${x}:${nbf}:${exp}`).sort(),
+      new Date(content.issued_at * 1000),
+      new Date(content.expires_at * 1000),
       document,
       MOST_CHANGES,
       keys.map(({ kid }) => kid),

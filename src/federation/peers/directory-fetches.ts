@@ -5,7 +5,6 @@ import { Events } from '../../platform/observability/events.js'
 import { POOL, transaction, type Sql } from '../../platform/postgres/sql.js'
 import { sha256 } from '../../protocol/sha256.js'
 import { peerAlarmed, peerDirectoryEnding, peerFirstSeen, peerKeysChanged } from '../federation.events.js'
-import { directoryToKeep } from '../evidence/directory-to-keep.js'
 import { keepDirectory } from '../evidence/kept-directories.repository.js'
 import { differingOutside, endpointsOf, readDirectory, type ReadDirectory } from '../identity/directory-document.js'
 import { PeerConnections } from '../outbound/peer-http.js'
@@ -75,7 +74,7 @@ export class DirectoryFetches {
     const fetched = { signed, directory, payloadHash: sha256(Buffer.from(signed.payload)) }
     const doubt =
       reasonForDistrust(fetched, { domain, pinned, past, issuedAt, payloadHash }, new Date()) ??
-      ((await keepDirectory(sql, directoryToKeep(signed, directory))) ? undefined : 'its keys change too often')
+      ((await keepDirectory(sql, signed, directory)) ? undefined : 'its keys change too often')
     if (doubt !== undefined) {
       await raiseAlarm(sql, domain, doubt)
       return { alarm: doubt }

@@ -12,6 +12,6 @@ export class DirectoryTimes {
   patience = 2_000
   /** Key ids may be invented by anyone; they cost at most one fetch in this time. */
   again = 10_000
-  /** The operator is told so long before the end, if a directory cannot be fetched. */
+  /** The operator is warned so long before the end, if a directory cannot be fetched. */
   warning = 3 * 86_400_000
 }

@@ -35,7 +35,7 @@ describe('the keys of a token issuer', () => {
       [key('late', -60), key('next', 1_000)],
       'a new key follows the one before too soon',
     ],
-    ['begin anew when all are past', [key('past', -3 * WEEK)], [key('now', 0)], undefined],
+    ['begin again when all are past', [key('past', -3 * WEEK)], [key('now', 0)], undefined],
   ])('%s', (_what, pinned, shown, why) => {
     const verdict = judgeIssuerKeys(pinned, shown, NOW)
     expect(verdict.kind === 'refused' ? verdict.why : undefined).toBe(why)

@@ -25,7 +25,7 @@ const MOST_KEYS = 2
 /**
  * Whether what an issuer shows goes on from what it has shown. An issuer that gave each provider, or each fetch, keys of their own would know by a
  * token's key for whom it was: so a key counts only if it was announced before it signs, and there are two at most.
- * @param pinned keys that were believed before; none, or none that is still good: whatever is shown is believed, two at most
+ * @param pinned keys that were believed before; none, or none that is still good: then the keys that are shown are believed, two at most
  * @param now Unix seconds
  */
 export function judgeIssuerKeys(pinned: readonly IssuerKeyPin[], shown: readonly IssuerKeyPin[], now: number): IssuerVerdict {

@@ -64,7 +64,7 @@ export interface PostStanding {
 
 /** A post whose token and proof were checked: its group and epoch, the key it is signed with, SHA-256 of its bytes, and its token. */
 export interface PostQuestion {
-  /** In MLS: whoever posts from elsewhere knows no other. */
+  /** In MLS: who posts from elsewhere knows no other. */
   readonly groupId: Uint8Array
   readonly epoch: bigint
   readonly publicKey: Uint8Array

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { LOG_KINDS } from '../log-chain.js'
+import { LETTER_OF_KIND, LOG_KINDS } from '../log-chain.js'
+import type { HeadStatement } from '../mimi/microchat/heads.js'
 
 const MAX_LINKS = 20_000
 const MAX_DIRECTORIES = 64
@@ -65,3 +66,29 @@ export const EvidenceDocument = z.strictObject({
   heads: z.tuple([EvidenceHead, EvidenceHead]),
 })
 export type EvidenceDocument = z.infer<typeof EvidenceDocument>
+
+/** What the hub has signed of it. */
+export function statementIn({ resumed, ...head }: EvidenceHead): HeadStatement {
+  return {
+    hub: head.hub,
+    follower: head.follower,
+    roomId: head.room,
+    groupId: bytes(head.group_id),
+    mode: head.mode,
+    incarnation: head.incarnation,
+    seq: BigInt(head.seq),
+    chain: bytes(head.chain),
+    signedAtMs: BigInt(head.signed_at_ms),
+    resumed: resumed && {
+      seq: BigInt(resumed.seq),
+      kind: LETTER_OF_KIND[resumed.kind],
+      epoch: BigInt(resumed.epoch),
+      hash: bytes(resumed.hash),
+      chain: bytes(resumed.chain),
+    },
+  }
+}
+
+function bytes(base64url: string): Uint8Array {
+  return new Uint8Array(Buffer.from(base64url, 'base64url'))
+}

@@ -85,7 +85,7 @@ export function areLinked(all: readonly ReadDirectory[], from: ReadDirectory, to
   return reached.has(to)
 }
 
-/** Each signature is verified once at most, and only with the key that it names: whoever makes directories decides how many there are. */
+/** Each signature is verified once at most, and only with the key that it names: the hub decides how many there are. */
 class Links {
   private readonly known = new Map<ReadDirectory, Map<string, boolean>>()
 

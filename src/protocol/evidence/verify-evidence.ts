@@ -1,6 +1,6 @@
-import { extendChain, initialChain, LETTER_OF_KIND } from '../log-chain.js'
+import { extendChain, initialChain } from '../log-chain.js'
 import { signedHeadBytes } from '../mimi/microchat/heads.js'
-import { EvidenceDocument, type EvidenceHead } from './document.js'
+import { EvidenceDocument, statementIn, type EvidenceHead } from './document.js'
 import { areLinked, isSigned, readSignedDirectory, type DirectoryKey, type ReadDirectory } from './signed-directories.js'
 
 /** Who has signed a head, as the file shows it. */
@@ -68,28 +68,7 @@ function signerOf(hub: string, head: EvidenceHead, directories: readonly ReadDir
 
 function isKeyOf({ keyId, x, notBefore, notAfter }: DirectoryKey, head: EvidenceHead, at: number): boolean {
   const inForce = notBefore <= at + TOLERATED_SECONDS && (notAfter === undefined || at <= notAfter + TOLERATED_SECONDS)
-  return inForce && keyId === head.key_id && isSigned(statementOf(head), x, head.signature)
-}
-
-function statementOf({ resumed, ...head }: EvidenceHead): Uint8Array {
-  return signedHeadBytes({
-    hub: head.hub,
-    follower: head.follower,
-    roomId: head.room,
-    groupId: bytes(head.group_id),
-    mode: head.mode,
-    incarnation: head.incarnation,
-    seq: BigInt(head.seq),
-    chain: bytes(head.chain),
-    signedAtMs: BigInt(head.signed_at_ms),
-    resumed: resumed && {
-      seq: BigInt(resumed.seq),
-      kind: LETTER_OF_KIND[resumed.kind],
-      epoch: BigInt(resumed.epoch),
-      hash: bytes(resumed.hash),
-      chain: bytes(resumed.chain),
-    },
-  })
+  return inForce && keyId === head.key_id && isSigned(signedHeadBytes(statementIn(head)), x, head.signature)
 }
 
 function bytes(base64url: string): Uint8Array {

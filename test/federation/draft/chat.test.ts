@@ -93,7 +93,7 @@ describe('a provider that speaks the draft alone, in a room here', () => {
     for (const uri of [room, `${room}-not`]) await expect(bob!.joinExternally(uri)).rejects.toThrow('No GroupInfo: 2')
   })
 
-  it('is told the epoch when its Commit comes second, and goes on (§5.3)', async () => {
+  it('learns the epoch when its Commit comes second, and goes on (§5.3)', async () => {
     const [alice] = await draft.world.cast('alice')
     const [bob] = await draftUser(draft.b, 'bob')
     const [dave] = await draftUser(draft.c, 'dave')

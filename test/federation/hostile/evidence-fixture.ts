@@ -1,5 +1,8 @@
+import { expect } from '@jest/globals'
 import { Batches } from '../../../src/federation/push/batches.js'
 import { ProviderKeys } from '../../../src/federation/identity/provider-keys.js'
+import { rotateProviderKey } from '../../../src/federation/identity/provider-key-rotation.js'
+import { Secrets } from '../../../src/platform/secrets.js'
 import type { FederatedWorld } from '../../support/federated-world.js'
 import type { Provider } from '../../support/federation.js'
 import { callPeer } from '../../support/peer-call.js'
@@ -85,4 +88,14 @@ export async function evidenceOf(follower: Provider, groupId: Uint8Array): Promi
     [groupId],
   )
   return rows
+}
+
+/** The hub signs with another key from now on, and the follower knows. @param overlapMs how long the old one stays published */
+export async function rotate(hub: Provider, follower: Provider, overlapMs: number): Promise<void> {
+  const before = await hub.app.get(ProviderKeys).signer()
+  await rotateProviderKey(hub.pool, hub.app.get(Secrets, { strict: false }), 0, overlapMs)
+  Object.assign(hub.app.get(ProviderKeys), { loaded: undefined })
+  await follower.pool.query("UPDATE peer SET fetched_at = now() - interval '2 hours' WHERE domain = $1", [hub.domain])
+  const after = await hub.app.get(ProviderKeys).signer()
+  expect(after.keyId).not.toBe(before.keyId)
 }

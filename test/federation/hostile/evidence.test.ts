@@ -2,14 +2,14 @@ import { createHash } from 'node:crypto'
 import { describe, expect, it } from '@jest/globals'
 import { closeEvidence } from '../../../src/federation/evidence/evidence.repository.js'
 import { ProviderKeys } from '../../../src/federation/identity/provider-keys.js'
-import { rotateProviderKey } from '../../../src/federation/identity/provider-key-rotation.js'
+import { PeerDirectories } from '../../../src/federation/peers/peer-directories.js'
 import { verifyEvidence } from '../../../src/protocol/evidence/verify-evidence.js'
-import { Secrets } from '../../../src/platform/secrets.js'
 import { eventually } from '../../support/eventually.js'
 import { useFederation } from '../../support/federated-world.js'
 import type { Provider } from '../../support/federation.js'
+import { showDirectory } from '../../support/shown-directory.js'
 import { at } from '../../support/world.js'
-import { evidenceOf, heldGroup, noise, push, strangeProposal } from './evidence-fixture.js'
+import { evidenceOf, heldGroup, noise, push, rotate, strangeProposal } from './evidence-fixture.js'
 import { initialChain, nextChain, type Batch, type Head } from './peer/log.js'
 
 // A hub that signs well and contradicts itself. Its words are written by the hostile peer's codec, and signed by its own keys.
@@ -19,16 +19,6 @@ const started = () => heldGroup(federated)
 const stoppedOf = async (follower: Provider, groupId: Uint8Array) =>
   (await follower.pool.query<{ stopped: string | null }>('SELECT stopped FROM followed_group WHERE group_id = $1', [groupId])).rows[0]!
     .stopped
-
-/** The hub signs with another key from now on, and the follower knows. @param overlapMs how long the old one stays published */
-async function rotate(hub: Provider, follower: Provider, overlapMs: number): Promise<void> {
-  const before = await hub.app.get(ProviderKeys).signer()
-  await rotateProviderKey(hub.pool, hub.app.get(Secrets, { strict: false }), 0, overlapMs)
-  Object.assign(hub.app.get(ProviderKeys), { loaded: undefined })
-  await follower.pool.query("UPDATE peer SET fetched_at = now() - interval '2 hours' WHERE domain = $1", [hub.domain])
-  const after = await hub.app.get(ProviderKeys).signer()
-  expect(after.keyId).not.toBe(before.keyId)
-}
 
 describe('two histories', () => {
   it('are stopped, with proof that outlives the keys', async () => {
@@ -63,6 +53,26 @@ describe('two histories', () => {
     if (verdict.kind !== 'proven') throw new Error(verdict.why)
     const [one, other] = verdict.signers
     expect(one.key.keyId).not.toBe(other.key.keyId)
+  })
+
+  it('can be proven by each directory that was in force, also where only the end of a key differs', async () => {
+    const { hub, follower } = await started()
+    const [key] = await hub.app.get(ProviderKeys).published()
+    const kept = async () => {
+      const { rows } = await follower.pool.query('SELECT FROM kept_directory WHERE domain = $1 AND changed', [hub.domain])
+      return rows.length
+    }
+    const before = await kept()
+    for (const [index, notAfter] of [new Date(Date.now() + 600_000), undefined].entries()) {
+      await showDirectory(hub, hub, { keys: [{ ...key!, notAfter }] })
+      await follower.pool.query("UPDATE peer SET fetched_at = now() - interval '2 hours' WHERE domain = $1", [hub.domain])
+      const shown = await eventually(
+        async () => (await follower.app.get(PeerDirectories, { strict: false }).of(hub.domain), kept()),
+        (found) => found > before + index,
+      )
+      expect(shown).toBe(before + index + 1)
+    }
+    hub.proxy.fault = 'none'
   })
 
   it('are found by the place before a batch, and by an entry after a gap that does not follow', async () => {

@@ -161,7 +161,7 @@ describe('an outage of the peer, which answers all with a signed 503', () => {
     for (const group of groups) await level(group)
   })
 
-  it.each([3, 10])('is told from %i poisoned groups before an honest one', async (count) => {
+  it.each([3, 10])('is distinguished from %i poisoned groups before an honest one', async (count) => {
     const groups = await followed(...Array.from({ length: count }, (_, number) => `poisoned-${number}`), 'honest')
     const honest = groups.at(-1)!
     refuse(groups, { status: 500 }, (group) => group !== honest)

@@ -65,7 +65,7 @@ async function forget(): Promise<void> {
 const age = () => nodes.forEach(({ app }) => app.get(RemoteIssuers)['copies'].forget('c.example'))
 const refusal = async () => (await nodes[0]!.pool.query<{ refusal: string | null }>('SELECT refusal FROM token_issuer')).rows[0]?.refusal
 
-/** What a user of a node is told; the names of the keys. */
+/** What a node shows a user: the names of the keys. */
 async function toldBy(node: TestServer): Promise<{ keys: string[]; whole: string }> {
   const world = new World(node.url, 'a.example')
   const [alice] = await world.cast('alice')

@@ -11,7 +11,7 @@ const NOTHING_ASKED = Buffer.of(0, 0)
 
 export const [first, second, third] = [newKey('k1'), newKey('k2'), newKey('k3')]
 
-/** A server that looks at directories as often as it has a reason, and a provider that it meets anew, by another name, in each test. */
+/** A server that looks at directories as often as it has a reason, and a provider with another name in each test, which it has never met. */
 export class DirectoryWorld {
   server!: TestServer
   readonly peer = new HostileProvider('c.example')
@@ -53,7 +53,7 @@ export class DirectoryWorld {
     return directory
   }
 
-  /** What a request with this key is told: undefined if it was taken. */
+  /** How a request with this key is refused: undefined if it was taken. */
   async asks({ kid, privateKey }: HostileKey): Promise<string | undefined> {
     // Each from an address of its own: what one may cause is small.
     const address = `198.51.${this.requests >> 8}.${this.requests++ & 255}`
