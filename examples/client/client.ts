@@ -45,7 +45,6 @@ export class Client {
   /** Groups as they were when this device was out of them, before it joined again. */
   readonly former: GroupRecord[] = []
   readonly lostWelcomes: { seq: number; reason: string }[] = []
-  #stream: Stream | undefined
   #watchers = new Set<() => void>()
   /** How often the stream has caught up with the server. */
   lives = 0
@@ -83,7 +82,7 @@ export class Client {
     return this.device.record.user
   }
   get stream(): Stream | undefined {
-    return this.#stream
+    return this.device.stream
   }
 
   group(groupId: Uint8Array): Group {
@@ -118,13 +117,13 @@ export class Client {
   }
 
   connect(): void {
-    this.#stream = new Stream(this.device.http.baseUrl, this.#owner())
-    this.#stream.connect()
+    this.device.stream = new Stream(this.device.http.baseUrl, this.#owner())
+    this.device.stream.connect()
   }
 
   async disconnect(): Promise<void> {
-    const stream = this.#stream
-    this.#stream = undefined
+    const { stream } = this.device
+    this.device.stream = undefined
     await stream?.close()
   }
 

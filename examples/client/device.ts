@@ -16,6 +16,7 @@ import { capabilities, lifetime, suite } from './mls/suites.js'
 import { newProofKey, Prover } from './possession.js'
 import { addedDeviceSubject, Proofs, type Possession } from './proofs.js'
 import type { DeviceRecord, StoredKeyPackage } from './store.js'
+import type { Stream } from './stream.js'
 import { toBase64Url, toHex } from './wire.js'
 import { Certificates } from './x509/certificates.js'
 
@@ -49,6 +50,10 @@ export async function newDevice(user: string, client: string, suites: readonly n
 export class Device {
   /** Types beyond those of RFC 9420 that its application can process: listed in its leaves from here on. */
   proposalTypes: readonly number[] = []
+  /** How application messages go to the server. */
+  posts: 'http' | 'stream' = 'http'
+  /** While it wants to be connected. */
+  stream: Stream | undefined
   readonly proofs: Proofs
   /** Device lists of other users, and what is believed of them. */
   readonly identities: Identities

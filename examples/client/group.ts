@@ -12,17 +12,11 @@ import { membersToLetGo } from './leaving.js'
 import { LogReader } from './log-reader.js'
 import { refsOf } from './mls/proposal-ref.js'
 import { suite } from './mls/suites.js'
+import { postMessage, type Accepted } from './posting.js'
 import type { GroupRecord, PendingCommit } from './store.js'
 import { named, sha256, toBase64Url, toHex } from './wire.js'
 
-export interface Accepted {
-  seq: number
-  epoch: number
-  incarnation: number
-  chain: Uint8Array
-  /** Where the log that the own provider shows ends, if that is before `seq`. */
-  readable_seq?: number
-}
+export type { Accepted }
 
 const ATTEMPTS = 100
 
@@ -158,7 +152,7 @@ export class Group {
 
   async #sendOnce(text: string): Promise<Accepted> {
     requireNoFailing(this.record.quarantine)
-    return this.device.http.postMessage<Accepted>(`${this.path}/messages`, await encryptText(this.record, text), this.record.incarnation)
+    return postMessage(this.device, this.record, await encryptText(this.record, text))
   }
 
   async #submitProposal(proposal: Uint8Array): Promise<Accepted> {

@@ -1,6 +1,8 @@
 import { decode, encode } from 'cborg'
 import WebSocket from 'ws'
 import type { Entry } from './entries.js'
+import { NoAnswer, ServerProblem, type ProblemDocument } from './http.js'
+import type { Accepted } from './posting.js'
 
 export interface InboxItem {
   id: number
@@ -45,6 +47,8 @@ type Frame =
   | { t: 'live' }
   | { t: 'resync'; group_id: Uint8Array; incarnation: number }
   | { t: 'removed'; group_id: Uint8Array; seq: number }
+  | ({ t: 'posted'; id: number } & Accepted)
+  | { t: 'refused'; id: number; retry_after?: number; problem: ProblemDocument & { status: number } }
   | { t: 'pong'; n: number }
   | { t: 'token-expiring'; expires_at: number }
 
@@ -71,6 +75,8 @@ export class Stream {
   #closed = false
   #failures = 0
   #work: Promise<unknown> = Promise.resolve()
+  #posts = new Map<number, { resolve(accepted: Accepted): void; reject(error: Error): void }>()
+  #lastPost = 0
   /** Close code of the last connection that ended, for the one who wants to know why. */
   lastClose: number | undefined
 
@@ -98,7 +104,12 @@ export class Stream {
       this.#failures = 0
       this.#send({ t: 'resume', positions: this.owner.positions() })
     })
-    socket.on('message', (data: Buffer) => this.#queue(socket, decode(data) as Frame))
+    socket.on('message', (data: Buffer) => {
+      const frame = decode(data) as Frame
+      // Not in the queue: a group that waits for an answer may hold up what is in it.
+      if (frame.t === 'posted' || frame.t === 'refused') this.#answered(frame)
+      else this.#queue(socket, frame)
+    })
     // An 'error' is always followed by 'close', which decides what to do.
     socket.on('error', () => {})
     socket.on('unexpected-response', (_request, response) => {
@@ -106,6 +117,20 @@ export class Stream {
       socket.terminate()
     })
     socket.on('close', (code) => void this.#ended(socket, code))
+  }
+
+  /**
+   * An application message for the log of a group; several may be under way.
+   * @throws ServerProblem if it is refused; NoAnswer if the connection ended before an answer came: the same bytes can be posted once more,
+   *   here or by HTTP, and get the answer that the first got
+   */
+  post(groupId: Uint8Array, message: Uint8Array, incarnation: number): Promise<Accepted> {
+    return new Promise((resolve, reject) => {
+      if (!this.open) return reject(new NoAnswer('The stream is not open'))
+      const id = ++this.#lastPost
+      this.#posts.set(id, { resolve, reject })
+      this.#send({ t: 'post', id, group_id: groupId, message, incarnation })
+    })
   }
 
   /** Ends the stream, and waits for what it had begun to process. */
@@ -148,7 +173,16 @@ export class Stream {
     }
   }
 
+  #answered(frame: Extract<Frame, { t: 'posted' | 'refused' }>): void {
+    const waiting = this.#posts.get(frame.id)
+    this.#posts.delete(frame.id)
+    if (frame.t === 'posted') waiting?.resolve(frame)
+    else waiting?.reject(new ServerProblem(frame.problem.status, frame.problem))
+  }
+
   async #ended(socket: WebSocket, code: number): Promise<void> {
+    for (const waiting of this.#posts.values()) waiting.reject(new NoAnswer('The stream ended'))
+    this.#posts.clear()
     if (code !== 1006) this.lastClose = code
     this.owner.onClose(code)
     if (this.#closed || this.#socket !== socket) return

@@ -4,6 +4,7 @@ import { NestFactory } from '@nestjs/core'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
+import { Posts } from '../delivery/stream/posts/posts.js'
 import { authenticateRequest, Sessions } from '../authentication/session/sessions.js'
 import { Admission, type Asker } from '../platform/admission/admission.js'
 import { ConnectionGuard, maxConnections } from '../platform/admission/connection-guard.js'
@@ -64,6 +65,7 @@ export async function createServer(config: Config, log: Logger, root: Type = App
   refusals.count = (limit) => metrics.limitsRefused.inc({ limit })
   if (config.OTEL_EXPORTER_OTLP_ENDPOINT) traceRequests(fastify)
   const admission = new Admission(config, await watchPressure(fastify, app.get(Pressure)), ({ name }) => refusals.count(name))
+  app.get(Posts).countBy(admission)
   showHeld(metrics, connections, admission)
   const authenticate = askerBy(app.get(Sessions))
   router.refuse = registerHooks(fastify, config, app.get(Readiness), { admission, authenticate, cors, log })

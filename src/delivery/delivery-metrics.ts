@@ -10,6 +10,7 @@ export class DeliveryMetrics {
   readonly lag
   readonly streamsClosed
   readonly framesReceived
+  readonly posts
   readonly readingPaused
   readonly entriesLost
   readonly limitsRefused
@@ -27,6 +28,11 @@ export class DeliveryMetrics {
     this.ackRows = metrics.counter('delivery_ack_rows_total', 'Membership rows moved by acknowledgements')
     this.streamsClosed = metrics.counter('delivery_streams_closed_total', 'Streams ended by this server, by close code', ['code'])
     this.framesReceived = metrics.counter('delivery_frames_received_total', 'Frames that clients sent, by kind', ['kind'])
+    this.posts = metrics.counter(
+      'delivery_posts_total',
+      'Posts that came over streams, by the HTTP status that says how they were answered',
+      ['status'],
+    )
     this.readingPaused = metrics.counter('delivery_reading_paused_total', 'Pauses in reading from streams that are beyond their rates')
     this.entriesLost = metrics.counter(
       'delivery_entries_lost_total',

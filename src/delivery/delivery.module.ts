@@ -14,6 +14,7 @@ import { Polling } from './polling/polling.js'
 import { HistoryController } from './read/history.controller.js'
 import { History } from './read/history.js'
 import { Retention } from './retention/retention.job.js'
+import { Posts } from './stream/posts/posts.js'
 import { StreamResources } from './stream/stream-resources.js'
 import { StreamServer } from './stream/stream-server.js'
 import { Pressure } from '../platform/admission/pressure.js'
@@ -22,16 +23,16 @@ import { Streams } from './stream/streams.js'
 import { GlobalSweep } from './sweep/global-sweep.job.js'
 import { NodeSweep } from './sweep/node-sweep.js'
 
-/** The writing half of the log, for `groups/`, which orders messages. */
-@Module({ imports: [PlatformModule], providers: [Appender], exports: [Appender] })
+/** The writing half of the log, for `groups/`, which orders messages, also those that come over streams. */
+@Module({ imports: [PlatformModule], providers: [Appender, Posts], exports: [Appender, Posts] })
 export class AppendModule {}
 
 /** The reading half of the Delivery Service: one log, many cursors (§7). */
 @Module({
-  imports: [PlatformModule, AuthenticationModule],
+  imports: [PlatformModule, AuthenticationModule, AppendModule],
   controllers: [HistoryController, EventsController],
   providers: [
-    { provide: STREAM_SETTINGS, useFactory: streamSettings, inject: [CONFIG, Pressure] },
+    { provide: STREAM_SETTINGS, useFactory: streamSettings, inject: [CONFIG, Pressure, Posts] },
     DeliveryMetrics,
     Interest,
     Feeds,

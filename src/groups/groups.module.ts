@@ -31,6 +31,7 @@ import { InvitationPolicyController, InvitationsController } from './invitations
 import { GroupLimits } from './limits/group-limits.js'
 import { MessagesController } from './message/messages.controller.js'
 import { MessagesService } from './message/messages.service.js'
+import { StreamedPosts } from './message/streamed-posts.js'
 import { GroupOperations } from './operations/group-operations.js'
 import { groupOperations, OPERATIONS_TABLE, OPERATION_SERVICES } from './operations/operations-table.js'
 import { PolicyController } from './policy/policy.controller.js'
@@ -105,6 +106,7 @@ import { UsageController } from './usage/usage.controller.js'
     ProposalJudge,
     ProposalStates,
     MessagesService,
+    StreamedPosts,
     SenderKeysService,
     SealedMessages,
     InfoService,

@@ -32,11 +32,25 @@ const Whole = z.int().nonnegative()
 const Position = z.strictObject({ group_id: GroupId, incarnation: Incarnation, seq: Whole })
 export type Position = z.infer<typeof Position>
 
+/**
+ * An application message for the log of a group. `id` is the client's own and comes back with the answer. Group and epoch are in the message
+ * itself (RFC 9420 §6.3); `group_id` is the group's address at this server.
+ */
+const PostFrame = z.strictObject({
+  t: z.literal('post'),
+  id: Whole,
+  group_id: GroupId,
+  message: Bytes,
+  incarnation: Incarnation.optional(),
+})
+export type PostFrame = z.infer<typeof PostFrame>
+
 export const ClientFrame = z.discriminatedUnion('t', [
   z.strictObject({ t: z.literal('resume'), positions: z.array(Position).max(MAX_ITEMS) }),
   z.strictObject({ t: z.literal('ack'), acks: z.array(Position).min(1).max(MAX_ITEMS) }),
   z.strictObject({ t: z.literal('inbox-ack'), ids: z.array(Whole).min(1).max(MAX_ITEMS) }),
   z.strictObject({ t: z.literal('token'), access_token: z.string().min(1).max(4_096), dpop: z.string().max(4_096).optional() }),
+  PostFrame,
   z.strictObject({ t: z.literal('ping'), n: Whole }),
 ])
 export type ClientFrame = z.infer<typeof ClientFrame>
@@ -92,6 +106,11 @@ export const InboxFrame = z.discriminatedUnion('kind', [
 ])
 export type InboxFrame = z.infer<typeof InboxFrame>
 
+/** Where an accepted post stands: the schema `Accepted` of openapi.yaml. */
+const acceptedPost = { seq: Whole, epoch: Whole, incarnation: Incarnation, chain: Bytes, readable_seq: Whole.optional() }
+const AcceptedPost = z.strictObject(acceptedPost)
+export type AcceptedPost = z.infer<typeof AcceptedPost>
+
 export const ServerFrame = z.union([
   z.discriminatedUnion('t', [
     z.strictObject({ t: z.literal('hello'), heartbeat: Whole, max_unacked: Whole }),
@@ -99,6 +118,13 @@ export const ServerFrame = z.union([
     z.strictObject({ t: z.literal('live') }),
     z.strictObject({ t: z.literal('resync'), group_id: GroupId, incarnation: Incarnation }),
     z.strictObject({ t: z.literal('removed'), group_id: GroupId, seq: Whole }),
+    z.strictObject({ t: z.literal('posted'), id: Whole, ...acceptedPost }),
+    z.strictObject({
+      t: z.literal('refused'),
+      id: Whole,
+      retry_after: Whole.optional(),
+      problem: z.looseObject({ type: z.string(), title: z.string(), status: z.int() }),
+    }),
     z.strictObject({ t: z.literal('pong'), n: Whole }),
     z.strictObject({ t: z.literal('token-expiring'), expires_at: Whole }),
   ]),

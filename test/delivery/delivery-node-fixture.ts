@@ -9,6 +9,7 @@ import { appendMessages, type AppendOutcome } from '../../src/delivery/append/ap
 import { DeliveryMetrics } from '../../src/delivery/delivery-metrics.js'
 import { Feeds } from '../../src/delivery/feed/feeds.js'
 import { Interest } from '../../src/delivery/interest.js'
+import { Posts } from '../../src/delivery/stream/posts/posts.js'
 import { StreamResources } from '../../src/delivery/stream/stream-resources.js'
 import { StreamServer } from '../../src/delivery/stream/stream-server.js'
 import { streamSettings, type StreamSettings } from '../../src/delivery/stream/stream-settings.js'
@@ -73,12 +74,12 @@ export async function startNode(pool: Pool, changes: Partial<StreamSettings> = {
   const interest = new Interest(hints)
   const acks = new AckFlusher(pool, config, log, metrics)
   const resources = new StreamResources(pool, new Feeds(pool, interest, metrics, log), acks, metrics, {
-    ...streamSettings(config, { refuses: () => false }),
+    ...streamSettings(config, { refuses: () => false }, new Posts()),
     drainMs: 50,
     ...changes,
   })
   const streams = new Streams(interest, hints, metrics, pool, log)
-  const server = new StreamServer({ authenticate }, resources, streams, {} as HttpAdapterHost, log)
+  const server = new StreamServer({ authenticate, check: async () => undefined }, resources, streams, {} as HttpAdapterHost, log)
   const http = createServer((_request, response) => response.writeHead(404).end())
   server.attach(http)
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))

@@ -7,6 +7,7 @@ import type { ProvenRequest } from '../possession/dpop-proof.js'
 import { DpopRequired } from '../possession/possession.problems.js'
 import { Possession } from '../possession/possession.js'
 import type { Caller, CallerCarrier } from './caller.js'
+import type { SessionDevice } from './device-statuses.repository.js'
 import { DeviceStatuses } from './device-statuses.js'
 
 /** An access token as it came. */
@@ -36,11 +37,17 @@ export class Sessions {
     // The second of these may ask Redis, and the first the database: at the same time.
     const [device] = await Promise.all([this.statuses.of(token.client), this.prove(token, credentials, request)])
     const client = parseClientUri(token.client)
-    if (device === undefined || client === undefined) throw new Unauthenticated()
-    if (device.revoked) throw new DeviceRevoked()
-    if (device.generation !== token.generation) throw new Unauthenticated('This session was ended.')
-    const { deviceId, userId, generation } = device
+    if (client === undefined) throw new Unauthenticated()
+    const { deviceId, userId, generation } = requireSession(device, token.generation)
     return { deviceId, userId, client: token.client, user: userUri(client), generation, expiresAt: token.expiresAt }
+  }
+
+  /**
+   * The same of a session that was authenticated before, for what comes over a stream.
+   * @throws Problem 401 `unauthenticated` or `device-revoked`
+   */
+  async check({ client, generation }: Pick<Caller, 'client' | 'generation'>): Promise<void> {
+    requireSession(await this.statuses.of(client), generation)
   }
 
   /** A token that is bound to a key comes under `DPoP` with a proof, any other under `Bearer` (RFC 9449 §7). */
@@ -53,6 +60,13 @@ export class Sessions {
       throw new DpopRequired('This access token is bound to a key: Authorization: DPoP …, with a proof in the field DPoP.')
     await this.possession.spend(key, await this.possession.proven(key, proof, token, request))
   }
+}
+
+function requireSession(device: SessionDevice | undefined, generation: number): SessionDevice {
+  if (device === undefined) throw new Unauthenticated()
+  if (device.revoked) throw new DeviceRevoked()
+  if (device.generation !== generation) throw new Unauthenticated('This session was ended.')
+  return device
 }
 
 /**

@@ -19,7 +19,8 @@ export interface IntakeLimits {
 type LimitName = (typeof STREAM_LIMITS)[number]['name']
 
 /**
- * What a frame turned out to be. `progress`: it acknowledges as much as it names, so the server's own sending bounds how often it comes.
+ * What a frame turned out to be. `progress`: it acknowledges as much as it names, so the server's own sending bounds how often it comes, or
+ * it is a post, which has limits of its own.
  */
 export type FrameWorth = 'progress' | 'charged'
 
@@ -35,6 +36,8 @@ export class Intake {
   onFrame: (data: RawData, isBinary: boolean) => FrameWorth = () => 'charged'
   /** The client sends far more than it may. */
   onFlood: (limit: LimitName) => void = () => undefined
+  /** Whether what comes next can be dealt with. If not, nothing is read until `resume` is called. */
+  hasRoom: () => boolean = () => true
   /** Nothing is read from the client for a while. */
   onPause: () => void = () => undefined
   private readonly frames: Bucket
@@ -47,7 +50,7 @@ export class Intake {
   private unanswered: Buffer | undefined
   private answering = false
   private readonly ask = () => {
-    if (this.asked || this.pause) return
+    if (this.asked || this.pause || !this.hasRoom()) return
     // Before the turn, which may come at once.
     this.asked = true
     this.enter(this.readSlice)
@@ -73,6 +76,18 @@ export class Intake {
     this.socket.on('pong', (payload) => this.charge(payload.byteLength))
     this.socket.once('close', () => this.stop())
     this.raw.on('readable', this.ask)
+  }
+
+  /** There is room for what comes next. */
+  resume(): void {
+    // Also where nothing waits: the end of the connection may have come meanwhile.
+    if (!this.raw.destroyed) this.ask()
+  }
+
+  /** Counts a frame after all, of which it was not known whether it has to be. */
+  charge(bytes: number): void {
+    this.frames.spend(1)
+    this.bytes.spend(bytes + FRAME_HEAD_BYTES)
   }
 
   private readonly readSlice = (): void => {
@@ -111,11 +126,6 @@ export class Intake {
   private slower(): LimitName {
     const [frames, bytes] = [this.frames.waitFor(this.limits.frameRate.burst), this.bytes.waitFor(this.limits.byteRate.burst)]
     return frames * this.limits.byteRate.burst > bytes * this.limits.frameRate.burst ? 'stream-frames' : 'stream-bytes'
-  }
-
-  private charge(bytes: number): void {
-    this.frames.spend(1)
-    this.bytes.spend(bytes + FRAME_HEAD_BYTES)
   }
 
   /** While one answer is under way, only the last of the pings that come is remembered (RFC 6455 §5.5.3). */

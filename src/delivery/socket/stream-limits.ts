@@ -20,12 +20,22 @@ export const STREAM_READS = {
   refusal: 'nothing: they wait for the next turns, and the network before them',
 } as const satisfies DescribedLimit
 
+/** As many as one device may have requests in flight by half: a stream leaves room for requests beside it. */
+export const STREAM_POSTS = {
+  name: 'stream-posts',
+  holder: 'stream',
+  what: 'posts under way at once; while others wait, nothing more is read from the stream',
+  value: 16,
+  refusal: 'nothing: they wait in the network',
+} as const satisfies DescribedLimit
+
 /** What one stream may send and hold. */
 export const STREAM_LIMITS = [
+  STREAM_POSTS,
   {
     name: 'stream-frames',
     holder: 'stream',
-    what: 'frames per second, pings and pongs included, without those that acknowledge what was delivered',
+    what: 'frames per second, pings and pongs included, without those that acknowledge what was delivered and posts that are accepted',
     setting: 'STREAM_FRAME_RATE',
     refusal: CLOSED,
   },

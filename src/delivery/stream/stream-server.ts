@@ -56,7 +56,7 @@ export class StreamServer implements OnApplicationBootstrap, BeforeApplicationSh
   private draining = false
 
   constructor(
-    @Inject(Sessions) private readonly sessions: Pick<Sessions, 'authenticate'>,
+    @Inject(Sessions) private readonly sessions: Pick<Sessions, 'authenticate' | 'check'>,
     private readonly node: StreamResources,
     private readonly streams: Streams,
     private readonly http: HttpAdapterHost,
@@ -155,6 +155,7 @@ export class StreamServer implements OnApplicationBootstrap, BeforeApplicationSh
     const stream = new Stream(caller, intake, connection, this.node, {
       // The proof of a renewal is about the request that opened the stream.
       authenticate: (credentials) => this.sessions.authenticate(credentials, opening),
+      checkSession: (session) => this.sessions.check(session),
       log: this.log,
       lost: () => this.lost.note(),
     })

@@ -4,6 +4,7 @@ import { Cors } from '../../platform/http/server/cors.js'
 import type { Rate } from '../../platform/limits/buckets.js'
 import type { PageLimits } from '../read/device-log.repository.js'
 import { MAX_CLIENT_FRAME_BYTES } from '../../protocol/frames.js'
+import type { Posts } from './posts/posts.js'
 
 /** What holds for the streams of one node. Milliseconds and bytes. */
 export interface StreamSettings {
@@ -15,6 +16,8 @@ export interface StreamSettings {
   cors: Pick<Cors, 'mayOpenStream'>
   /** Whether the node has too much to do to open more. */
   pressure: Pick<Pressure, 'refuses'>
+  /** What takes the posts that come over them. */
+  posts: Posts
   /** Entries that may be on their way to a device without an ack. */
   maxUnacked: number
   /** Inbox items that may be on their way to a device without an ack. */
@@ -40,13 +43,14 @@ export interface StreamSettings {
 export const STREAM_SETTINGS = Symbol('STREAM_SETTINGS')
 
 /** Settings from the configuration, and constants that nobody has had to change. */
-export function streamSettings(config: Config, pressure: Pick<Pressure, 'refuses'>): StreamSettings {
+export function streamSettings(config: Config, pressure: Pick<Pressure, 'refuses'>, posts: Posts): StreamSettings {
   return {
     heartbeatMs: config.STREAM_HEARTBEAT,
     ackTimeoutMs: config.STREAM_ACK_TIMEOUT,
     maxStreams: config.MAX_STREAMS,
     cors: new Cors(config),
     pressure,
+    posts,
     maxUnacked: 1_024,
     maxUnackedInbox: 256,
     socketBytes: 256 * 1024,

@@ -1,22 +1,20 @@
 import type { Logger } from 'pino'
 import type { RawData } from 'ws'
 import type { Caller } from '../../authentication/session/caller.js'
-import type { Credentials } from '../../authentication/session/sessions.js'
-import { readDeviceStatuses } from '../../authentication/session/device-statuses.repository.js'
 import { CloseCode, decodeClientFrame, type ClientFrame, type Position } from '../../protocol/frames.js'
 import type { DeviceNews } from '../interest.js'
 import type { Connection } from '../socket/connection.js'
 import type { FrameWorth, Intake } from '../socket/intake.js'
-import { TokenWatch } from '../socket/token-watch.js'
 import { InboxQueue } from './inbox-queue.js'
 import { Lanes } from './lanes/lanes.js'
+import { PostQueue } from './posts/post-queue.js'
 import type { StreamResources } from './stream-resources.js'
+import { StreamSession, type SessionHost } from './stream-session.js'
 
 const RETRY_MS = 1_000
 
 /** What a stream asks of the server that opened it. */
-export interface StreamHost {
-  authenticate(credentials: Credentials): Promise<Caller>
+export interface StreamHost extends SessionHost {
   log: Logger
   /** A client has entries past the end of a log. */
   lost(): void
@@ -29,7 +27,8 @@ export interface StreamHost {
 export class Stream {
   private readonly lanes: Lanes
   private readonly inbox: InboxQueue
-  private readonly token: TokenWatch
+  private readonly session: StreamSession
+  private readonly posts: PostQueue
   /** The client has sent a frame. */
   private heard = false
   private started = false
@@ -38,9 +37,6 @@ export class Stream {
   private again = false
   private stalled: NodeJS.Timeout | undefined
   private timer: NodeJS.Timeout | undefined
-  private renewal: Credentials | undefined
-  /** Generation of the session that the stream belongs to. */
-  private generation: number
 
   constructor(
     readonly caller: Caller,
@@ -49,14 +45,18 @@ export class Stream {
     private readonly node: StreamResources,
     private readonly host: StreamHost,
   ) {
-    this.generation = caller.generation
     this.lanes = new Lanes(caller.deviceId, connection, node, { wake: () => this.wake(), lost: () => host.lost() })
     this.inbox = new InboxQueue(caller.deviceId, connection, node)
-    this.token = new TokenWatch(node.settings.tokenWarningMs, {
+    this.session = new StreamSession(caller, node, host, {
       expiring: (at) => connection.send({ t: 'token-expiring', expires_at: Math.floor(at.getTime() / 1000) }),
-      expired: () => this.close(CloseCode.tokenExpired, 'token expired'),
+      ended: (code, reason) => this.close(code, reason),
     })
-    connection.onRoom = () => this.wake()
+    const checkSession = () => this.session.check()
+    this.posts = new PostQueue(node.settings.posts, { caller, connection, intake, checkSession, log: host.log }, node.metrics)
+    connection.onRoom = () => {
+      this.wake()
+      this.posts.goOn()
+    }
   }
 
   /** Sends `hello` and waits a moment for the client's own positions. */
@@ -67,10 +67,11 @@ export class Stream {
       this.node.metrics.limitsRefused.inc({ limit })
       this.close(CloseCode.policy, 'more frames than a stream may send')
     }
+    this.intake.hasRoom = () => this.posts.hasRoom
     this.intake.onPause = () => this.node.metrics.readingPaused.inc()
     this.intake.open()
     this.connection.send({ t: 'hello', heartbeat: Math.ceil(heartbeatMs / 1000), max_unacked: maxUnacked })
-    this.token.until(this.caller.expiresAt)
+    this.session.begin()
     this.timer = setTimeout(() => this.start(), resumeGraceMs).unref()
   }
 
@@ -86,9 +87,9 @@ export class Stream {
     if (news.kind === 'revoked') return this.close(CloseCode.revoked, 'device revoked')
     // Looked up again: an old hint may be repeated, and the device may have logged in since.
     if (news.kind === 'session-ended')
-      return void this.checkSession().catch((error: unknown) => this.host.log.warn({ err: error }, 'a session could not be checked'))
+      return void this.session.lookUp().catch((error: unknown) => this.host.log.warn({ err: error }, 'a session could not be checked'))
     if (news.kind === 'swept') {
-      this.checkGeneration(news.generation)
+      this.session.noteGeneration(news.generation)
       // A new Welcome, or one that was acknowledged elsewhere: its log can be read now.
       if (this.inbox.swept(news.inboxIds)) this.lanes.stale = true
     } else {
@@ -113,13 +114,13 @@ export class Stream {
       return 'charged'
     }
     this.node.metrics.framesReceived.inc({ kind: decoded.frame.t })
-    const worth = this.act(decoded.frame)
+    const worth = this.act(decoded.frame, (data as Buffer).byteLength)
     this.heard = true
     this.start()
     return worth
   }
 
-  private act(frame: ClientFrame): FrameWorth {
+  private act(frame: ClientFrame, bytes: number): FrameWorth {
     switch (frame.t) {
       case 'resume':
         if (this.heard) this.close(CloseCode.badFrame, 'resume comes first')
@@ -130,8 +131,11 @@ export class Stream {
         return this.acknowledge(frame.acks)
       case 'inbox-ack':
         return this.acknowledgeInbox(frame.ids)
+      case 'post':
+        this.posts.push(frame, bytes)
+        return 'progress' // it counts if it is refused
       case 'token':
-        this.renew({ token: frame.access_token, proof: frame.dpop })
+        this.session.renew({ token: frame.access_token, proof: frame.dpop })
         break
       case 'ping':
         // A client that floods with pings and does not read the answers gets none.
@@ -153,24 +157,6 @@ export class Stream {
     return done >= ids.length ? 'progress' : 'charged'
   }
 
-  /** Tokens that come while one is being checked are not queued: the last of them is checked next. */
-  private renew(credentials: Credentials): void {
-    const checking = this.renewal !== undefined
-    this.renewal = credentials
-    if (checking) return
-    this.host.authenticate(credentials).then(
-      (caller) => {
-        const next = this.renewal
-        this.renewal = undefined
-        if (caller.deviceId !== this.caller.deviceId) return this.close(CloseCode.tokenExpired, 'token of another device')
-        this.generation = caller.generation
-        this.token.until(caller.expiresAt)
-        if (next !== undefined && next !== credentials) this.renew(next)
-      },
-      () => this.close(CloseCode.tokenExpired, 'token not valid'),
-    )
-  }
-
   private wake(): void {
     if (!this.started || !this.connection.isOpen) return
     this.again = true
@@ -180,7 +166,7 @@ export class Stream {
   private async turns(): Promise<void> {
     this.turning = true
     try {
-      if (!this.live) await this.checkSession()
+      if (!this.live) await this.session.lookUp()
       while (this.again && this.connection.isOpen) {
         this.again = false
         if (await this.turn()) this.again = true
@@ -210,19 +196,6 @@ export class Stream {
     return more
   }
 
-  /** Between authentication and listening for hints, a revocation or a logout may have passed unheard. */
-  private async checkSession(): Promise<void> {
-    const { deviceId } = this.caller
-    const status = (await readDeviceStatuses(this.node.pool, [deviceId])).get(deviceId)
-    if (status?.revoked !== false) return this.close(CloseCode.revoked, 'device revoked')
-    this.checkGeneration(status.generation)
-  }
-
-  /** A smaller one was read before the device logged in again. */
-  private checkGeneration(current: number): void {
-    if (current > this.generation) this.close(CloseCode.tokenExpired, 'session ended')
-  }
-
   /** News waits and the client neither reads nor acknowledges: that may take a while, but not without end. */
   private stall(): void {
     this.stalled ??= setTimeout(() => {
@@ -241,7 +214,8 @@ export class Stream {
   dispose(): void {
     clearTimeout(this.timer)
     clearTimeout(this.stalled)
-    this.token.stop()
+    this.session.end()
+    this.posts.drop()
     this.lanes.dispose()
     void this.node.acks.flushDevice(this.caller.deviceId)
   }

@@ -8,6 +8,7 @@ import { numberOf } from '../../platform/limits/described-limit.js'
 import { Events } from '../../platform/observability/events.js'
 import { Metrics } from '../../platform/observability/metrics.js'
 import { POOL, type Sql } from '../../platform/postgres/sql.js'
+import { SharedValue } from '../../platform/shared-value.js'
 import { peerHeldBack } from '../federation.events.js'
 import { PeerBytes } from './peer-bytes.js'
 import { PEER_QUOTAS } from './quotas.limits.js'
@@ -34,6 +35,8 @@ export interface Place {
 /** One note per hub in this time, and for as long a hub counts as held back in the metrics. */
 const NOTE_MS = 10_000
 const RECENT_MS = 900_000
+/** The three gauges of one answer are read at once. */
+const SUM_FRESH_MS = 1_000
 const MAX_REMEMBERED = 10_000
 
 /** Bytes that hubs store in replicas: by group, by the local user by whom a group came, and by hub (docs/limits.md). */
@@ -60,7 +63,8 @@ export class ReplicaQuota {
       numberOf(newOfPeer),
     ]
     this.limits = [...bytes, ...ofAll, numberOf(groupsOfUser), numberOf(groupsOfPeer), numberOf(welcomes)]
-    const sum = () => sumPeerStorage(this.pool, RECENT_MS)
+    const held = new SharedValue(SUM_FRESH_MS, () => sumPeerStorage(this.pool, RECENT_MS))
+    const sum = () => held.get()
     metrics.gauge('federation_replica_bytes', 'Bytes that other providers keep here in their groups', async () =>
       Number((await sum()).bytes),
     )

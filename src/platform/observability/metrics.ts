@@ -3,6 +3,10 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import type { Pool } from 'pg'
 import { VERSION } from '../version.js'
 import { POOL } from '../postgres/sql.js'
+import { within } from '../timing.js'
+
+/** Who scrapes waits for ten seconds at most, usually. */
+const READ_MS = 1_000
 
 /**
  * Messages that the strict reader accepts and ts-mls reads differently (docs/adr/0004-decoders.md). Of the process, not of one server: it
@@ -34,6 +38,10 @@ export class Metrics {
   readonly hintsDropped = this.counter('hints_dropped_total', 'Hints that could not be sent or were not ours', ['reason'])
   readonly commitLockMisses = this.counter('commit_lock_misses_total', 'Commits that went on without the courtesy lock', ['reason'])
 
+  private readonly unread = this.counter('metrics_unread_total', 'Gauges that were left out of an answer, as they could not be read', [
+    'metric',
+  ])
+
   constructor() {
     collectDefaultMetrics({ register: this.registry })
     this.registry.registerMetric(framingDisagreements)
@@ -51,14 +59,18 @@ export class Metrics {
     return new Histogram({ name, help, buckets, labelNames: [...labelNames], registers: [this.registry] })
   }
 
-  /** A gauge that is read when it is scraped; undefined: there is nothing to show. */
+  /**
+   * A gauge that is read when it is scraped; undefined: there is nothing to show. One that cannot be read in time is left out, and counted: all
+   * others are needed most when PostgreSQL or Redis is away.
+   */
   gauge(name: string, help: string, read: () => number | undefined | Promise<number | undefined>): Gauge {
+    const { unread } = this
     return new Gauge({
       name,
       help,
       registers: [this.registry],
       async collect() {
-        const value = await read()
+        const value = await within(READ_MS, Promise.resolve().then(read)).catch(() => void unread.inc({ metric: name }))
         if (value === undefined) this.remove()
         else this.set(value)
       },
