@@ -1,4 +1,5 @@
 import { INBOUND_LIMITS } from '../../federation/inbound/inbound-gate.js'
+import { DRAFT_CONNECTIONS } from '../../federation/draft/draft-connections.js'
 import { ARRIVAL_LIMITS } from '../../federation/follower/arrival/waits.js'
 import { FIRST_LOOK_LIMITS } from '../../federation/peers/first-looks.js'
 import { PEER_QUOTA_SETTINGS, PEER_QUOTAS } from '../../federation/quotas/quotas.limits.js'
@@ -33,6 +34,7 @@ export const ALL_LIMITS: readonly DescribedLimit[] = [
   ...INBOUND_LIMITS,
   ...FIRST_LOOK_LIMITS,
   ...Object.values(ARRIVAL_LIMITS),
+  ...Object.values(DRAFT_CONNECTIONS),
   FIRST_USES_REMEMBERED,
   ...TOKEN_LIMITS,
   ...WORKER_LIMITS,

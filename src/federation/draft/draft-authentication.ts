@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common'
 import type { FastifyRequest } from 'fastify'
 import { CONFIG, type Config } from '../../platform/config/config.js'
-import { NotFound, Problem } from '../../platform/http/problem.js'
+import { NotFound, Problem, Unavailable } from '../../platform/http/problem.js'
 import { fromDomain } from '../../protocol/http-signature/profile.js'
 import { ProfileUnsupported, SignatureRefused } from '../inbound/inbound.problems.js'
 import { certificateFault, hostOf, shownOn } from './certificate-trust.js'
@@ -54,11 +54,15 @@ export class DraftAuthentication {
   }
 
   /**
-   * Whom the operator knows by a certificate, no signature makes known: who has taken over its name could show keys of his own.
-   * @throws ProfileUnsupported
+   * Whom the operator knows by a certificate, no signature makes known: who has taken over its name could show keys of his own. It is judged by what
+   * is known, as nothing of the request is verified yet: nobody waits for a fetch.
+   * @throws ProfileUnsupported; Unavailable while the peer's directory has not been seen
    */
-  async refuseSignaturesOf(domain: string): Promise<void> {
-    if (await this.directories.speaksDraft(domain)) throw new ProfileUnsupported()
+  refuseSignaturesOf(domain: string): void {
+    if (!this.peers.has(domain)) return
+    const directory = this.directories.known(domain)
+    if (!directory) throw new Unavailable('The directory of the provider is being fetched.')
+    if (!directory.isSigned) throw new ProfileUnsupported()
   }
 
   /** Host names the target; its port is ignored. The host of the endpoints' URLs counts, too. */

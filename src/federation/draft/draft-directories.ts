@@ -18,11 +18,17 @@ export interface DraftDirectory {
   readonly isSigned: boolean
 }
 
+interface Known {
+  directory: DraftDirectory | undefined
+  goodUntil: number
+  loading?: Promise<void>
+}
+
 /** Connections to the peers of the draft, and their directories. Everything, a directory too, comes over TLS in which both sides show certificates. */
 @Injectable()
 export class DraftDirectories implements OnApplicationShutdown {
   private readonly clients = new Map<string, PeerHttp>()
-  private readonly known = new Map<string, { directory: DraftDirectory | undefined; goodUntil: number; loading?: Promise<void> }>()
+  private readonly directories = new Map<string, Known>()
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
@@ -38,19 +44,30 @@ export class DraftDirectories implements OnApplicationShutdown {
     return this.peers.has(domain) && (await this.of(domain))?.isSigned !== true
   }
 
-  /** Undefined while it cannot be fetched for the first time; what was fetched stays in force until there is a newer one. */
+  /** Undefined while it cannot be fetched for the first time. What was fetched stays in force until there is a newer one, for which nobody waits. */
   async of(domain: string): Promise<DraftDirectory | undefined> {
-    const known = this.known.get(domain) ?? { directory: undefined, goodUntil: -Infinity }
-    this.known.set(domain, known)
+    const known = this.entryOf(domain)
+    if (!known.directory) await known.loading
+    return known.directory
+  }
+
+  /** The same without waiting: what is there, while it is fetched if that is due. */
+  known(domain: string): DraftDirectory | undefined {
+    return this.entryOf(domain).directory
+  }
+
+  private entryOf(domain: string): Known {
+    const known: Known = this.directories.get(domain) ?? { directory: undefined, goodUntil: -Infinity }
+    this.directories.set(domain, known)
     if (performance.now() >= known.goodUntil) {
-      known.loading ??= this.fetch(domain).then((fetched) => {
+      const fetching = () => this.fetch(domain).catch(() => undefined)
+      known.loading ??= fetching().then((fetched) => {
         known.directory = fetched ?? known.directory
         known.goodUntil = performance.now() + (fetched ? GOOD_MS : AGAIN_MS)
         delete known.loading
       })
-      await known.loading
     }
-    return known.directory
+    return known
   }
 
   /** The connections to a peer, on which it shows the certificate that is known for it. */

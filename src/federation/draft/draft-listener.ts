@@ -10,16 +10,17 @@ import { HttpAdapterHost } from '@nestjs/core'
 import type { FastifyInstance } from 'fastify'
 import { addressGroup } from '../../platform/admission/address.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
+import { InboundGate } from '../inbound/inbound-gate.js'
 import { PEER_PATH } from '../identity/endpoints.js'
+import { shownOn } from './certificate-trust.js'
+import { DraftConnections } from './draft-connections.js'
 import { draftDirectory, draftUrl } from './draft-endpoints.js'
 import { DraftPeers } from './draft-peers.js'
 
 const DIRECTORY_PATH = '/.well-known/mimi-protocol-directory'
 
-/** A handshake costs a signature before anything is known of who asks: few at a time, and fewer from one address. */
-const MOST = { connections: 512, ofAddress: 32 }
 const TIMEOUTS = {
-  handshakeTimeout: 5_000,
+  handshakeTimeout: 3_000,
   headersTimeout: 10_000,
   requestTimeout: 30_000,
   keepAliveTimeout: 30_000,
@@ -30,13 +31,15 @@ const OF_PROXIES = ['x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 
 
 /**
  * The listener for peers of the draft (draft-ietf-mimi-protocol-06, Transport layer): TLS in which both sides show certificates. It leads to the
- * endpoints of the draft and to nothing else of this server. Whose a certificate is, the guard judges for each request: a provider learns the reason
- * of a refusal from an answer, and not from a connection that was cut.
+ * endpoints of the draft and to nothing else of this server. A connection without the certificate of a peer ends with the handshake. Whose the
+ * certificate is, the guard judges for each request: a peer learns the reason of a refusal from an answer.
  */
 @Injectable()
 export class DraftListener implements OnModuleInit, BeforeApplicationShutdown {
   private readonly accepted = new WeakSet<Socket>()
-  private readonly ofAddress = new Map<string, number>()
+  private readonly connections = new DraftConnections()
+  /** How the handshake of each connection ends, by where it comes from. */
+  private readonly handshakes = new Map<string, () => void>()
   private server: Server | undefined
 
   constructor(
@@ -53,6 +56,7 @@ export class DraftListener implements OnModuleInit, BeforeApplicationShutdown {
       | 'ROLE'
     >,
     private readonly peers: DraftPeers,
+    private readonly gate: InboundGate,
     private readonly host: HttpAdapterHost,
   ) {}
 
@@ -99,24 +103,45 @@ export class DraftListener implements OnModuleInit, BeforeApplicationShutdown {
       secureOptions: constants.SSL_OP_NO_TICKET,
     }
     const server = createServer(options, (request, response) => this.take(fastify, request, response))
-    server.maxConnections = MOST.connections
-    server.on('connection', (socket) => socket instanceof Socket && this.limit(socket))
-    server.on('secureConnection', (socket) => this.accepted.add(socket))
+    server.on('connection', (socket) => socket instanceof Socket && this.shake(socket))
+    server.on('secureConnection', (socket) => this.accept(socket))
     server.listen(port, host)
     await once(server, 'listening')
     this.server = server
   }
 
-  private limit(socket: Socket): void {
+  /** A handshake costs a signature before anything is known of who asks: few at a time, and fewer from one address. */
+  private shake(socket: Socket): void {
     const address = addressGroup(socket.remoteAddress ?? '')
-    const open = (this.ofAddress.get(address) ?? 0) + 1
-    if (open > MOST.ofAddress) return void socket.destroy()
-    this.ofAddress.set(address, open)
+    const end = this.isWithinRate(address) ? this.connections.shake(address) : undefined
+    if (!end) return void socket.destroy()
+    const place = placeOf(socket)
+    this.handshakes.set(place, end)
     socket.once('close', () => {
-      const left = (this.ofAddress.get(address) ?? 1) - 1
-      if (left > 0) this.ofAddress.set(address, left)
-      else this.ofAddress.delete(address)
+      end()
+      this.handshakes.delete(place)
     })
+  }
+
+  private isWithinRate(address: string): boolean {
+    try {
+      this.gate.takeUnverified(address)
+      return true
+    } catch {
+      return false // RateLimited
+    }
+  }
+
+  private accept(socket: TLSSocket): void {
+    this.handshakes.get(placeOf(socket))?.()
+    const address = addressGroup(socket.remoteAddress ?? '')
+    const shown = shownOn(socket)
+    const peer = shown && this.peers.shownBy(shown, new Date())
+    const end = peer === undefined ? undefined : this.connections.connect(address, peer)
+    if (!end) return void socket.destroy()
+    this.gate.returnVerified(address)
+    socket.once('close', end)
+    this.accepted.add(socket)
   }
 
   private take(fastify: FastifyInstance, request: IncomingMessage, response: ServerResponse): void {
@@ -129,6 +154,10 @@ export class DraftListener implements OnModuleInit, BeforeApplicationShutdown {
     for (const name of OF_PROXIES) Reflect.deleteProperty(request.headers, name)
     fastify.routing(request, response)
   }
+}
+
+function placeOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`
 }
 
 function sendDirectory(response: ServerResponse, base: string): void {

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { Inject, Injectable } from '@nestjs/common'
 import { CONFIG, type Config } from '../../platform/config/config.js'
-import type { CertificateTrust } from './certificate-trust.js'
+import { certificateFault, type CertificateTrust, type ShownCertificate } from './certificate-trust.js'
 
 const PEM = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g
 
@@ -29,6 +29,12 @@ export class DraftPeers {
 
   has(domain: string): boolean {
     return this.peers.has(domain)
+  }
+
+  /** The first peer whose certificate this is; a certificate may have several names. */
+  shownBy(shown: ShownCertificate, now: Date): string | undefined {
+    for (const [domain, trust] of this.peers) if (certificateFault(shown, domain, trust, now) === undefined) return domain
+    return undefined
   }
 
   /** The authorities of all, in PEM: the TLS library verifies paths to any of them, `certificateFault` to those of the provider. */

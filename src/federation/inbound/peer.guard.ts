@@ -76,7 +76,7 @@ export class PeerGuard implements CanActivate {
     const { domain } = claimed
     request.claimedDomain = domain
     await this.gate.requireAdmitted(domain)
-    await this.draft.refuseSignaturesOf(domain)
+    this.draft.refuseSignaturesOf(domain)
     await this.signatures.checkDigest(message, body)
     await this.signatures.verify(claimed, address)
     this.signatures.requireUnseen(claimed)

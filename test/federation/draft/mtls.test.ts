@@ -7,10 +7,14 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { DraftAuthentication } from '../../../src/federation/draft/draft-authentication.js'
 import { DraftDirectories } from '../../../src/federation/draft/draft-directories.js'
+import type { DraftListener } from '../../../src/federation/draft/draft-listener.js'
 import { DraftPeers } from '../../../src/federation/draft/draft-peers.js'
 import { differingOutside, readDirectory } from '../../../src/federation/identity/directory-document.js'
 import type { Config } from '../../../src/platform/config/config.js'
+import type { Problem } from '../../../src/platform/http/problem.js'
+import { eventually } from '../../support/eventually.js'
 import { freePort } from '../../support/free-port.js'
 import { startServer, type TestServer } from '../../support/server.js'
 import { TestAuthority, type TlsIdentity } from './peer/certificates.js'
@@ -94,6 +98,13 @@ async function ask({ identity, from, host = 'a.example', path, method = 'POST' }
 
 const REFUSED = { status: 403, type: 'certificate-refused' }
 
+/** The connection ended before there was an answer. */
+const ended = (asked: Asked): Promise<boolean> =>
+  ask(asked).then(
+    () => false,
+    () => true,
+  )
+
 describe('a request on the listener with mutual TLS', () => {
   it.each<[string, Asked]>([
     ['of the authority that is named for the provider', { identity: right, from: 'mimi@b.example' }],
@@ -115,7 +126,6 @@ describe('a request on the listener with mutual TLS', () => {
       { identity: authority.issue('b.example', { notBefore: new Date(Date.now() + DAY) }), from: 'mimi@b.example' },
     ],
     ['that of another provider of the same authority', { identity: authority.issue('e.example'), from: 'mimi@b.example' }],
-    ['the right one, for another From', { identity: right, from: 'mimi@c.example' }],
     ['one of another authority', { identity: other.issue('b.example'), from: 'mimi@b.example' }],
     ['another key of the name whose key is named', { identity: other.issue('c.example'), from: 'mimi@c.example' }],
     ['one that the authority of another provider has issued', { identity: authority.issue('c.example'), from: 'mimi@c.example' }],
@@ -123,10 +133,17 @@ describe('a request on the listener with mutual TLS', () => {
     ['a wildcard', { identity: authority.issue('b.example', { names: ['*.example'] }), from: 'mimi@b.example' }],
     ['a name below', { identity: authority.issue('b.example', { names: ['x.b.example'] }), from: 'mimi@b.example' }],
     ['that of a provider which no setting names', { identity: authority.issue('d.example'), from: 'mimi@d.example' }],
-    ['the right one, without From', { identity: right }],
-    ['the right one, and two From', { identity: right, from: ['mimi@b.example', 'mimi@c.example'] }],
-    ['the right one, and From of another form', { identity: right, from: 'bob@b.example' }],
-  ])('is refused with %s', async (_what, asked) => {
+  ])('does not come to be, as the connection ends with the handshake, with %s', async (_what, asked) => {
+    expect(await ended(asked)).toBe(true)
+    expect(await ended({ ...asked, method: 'GET', path: '/.well-known/mimi-protocol-directory' })).toBe(true)
+  })
+
+  it.each<[string, Asked]>([
+    ['for another From', { identity: right, from: 'mimi@c.example' }],
+    ['without From', { identity: right }],
+    ['and two From', { identity: right, from: ['mimi@b.example', 'mimi@c.example'] }],
+    ['and From of another form', { identity: right, from: 'bob@b.example' }],
+  ])('is refused with the right certificate, %s', async (_what, asked) => {
     expect(await ask(asked)).toEqual(REFUSED)
   })
 
@@ -163,6 +180,39 @@ describe('a request on the listener with mutual TLS', () => {
     const headers = { from: 'mimi@b.example', 'content-type': 'application/mimi' }
     const answer = await fetch(`${server.url}/mimi/v1/identifierQuery/a.example`, { method: 'POST', headers, body: QUERY })
     expect(answer.status).toBe(401)
+  })
+})
+
+describe('a signature in the name of a peer that the operator knows by its certificate', () => {
+  it('is judged by what is known of the peer: its directory is fetched meanwhile, and nobody waits for it', async () => {
+    let answer = (): void => undefined
+    const asked = createServer({ ...right, requestCert: true, rejectUnauthorized: false }, (_request, response) => {
+      answer = () => void response.end(JSON.stringify({ key_directory: {} }))
+    })
+    await once(asked.listen(0, '127.0.0.1'), 'listening')
+    const url = `https://127.0.0.1:${(asked.address() as AddressInfo).port}`
+    const config = { ...server.config, FEDERATION_PEER_URLS: new Map([['b.example', url]]) } as Config
+    const peers = new DraftPeers(config)
+    const directories = new DraftDirectories(config, peers)
+    const authentication = new DraftAuthentication(config, {} as DraftListener, peers, directories)
+    const verdict = () => {
+      try {
+        return authentication.refuseSignaturesOf('b.example')
+      } catch (error) {
+        return (error as Problem).status
+      }
+    }
+    try {
+      expect(verdict()).toBe(503)
+      await once(asked, 'request')
+      expect(verdict()).toBe(503)
+      answer()
+      await eventually(verdict, (status) => status === undefined)
+      expect(authentication.refuseSignaturesOf('e.example')).toBeUndefined()
+    } finally {
+      await directories.onApplicationShutdown()
+      asked.close()
+    }
   })
 })
 
