@@ -73,6 +73,7 @@ async function column({ stage, people }: On, held: Held, actor: Actor, mode: Mod
   for (const action of actions) {
     said[action] = expected(action, actor, mode, state, choices)
     held.scene ??= await Scene.make(stage, people, mode, state, choices, actor)
+    await held.scene.ready(actor)
     asked[action] = await answerOf(held.scene, action, actor)
     if (asked[action] === 'yes' && !action.startsWith('read') && !LEAVES_ALL_AS_IT_WAS.includes(action)) held.scene = undefined
   }

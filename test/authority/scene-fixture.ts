@@ -61,6 +61,9 @@ const RIGHT_CODE = 'open sesame'
 
 /** A group in which everybody stands as the table says, under one policy. */
 export class Scene {
+  /** Devices that have read what happened until the scene was set. */
+  private readonly readers = new Set<Client>()
+
   private constructor(
     readonly stage: Stage,
     readonly people: People,
@@ -105,11 +108,27 @@ export class Scene {
       await stage.sync(actors[actor])
       await actors[actor].device.http.post(`${group.path}/leave`)
     }
-    await stage.sync(...staying)
+    // A client that had read the ReInit would not even try to say anything after it.
+    if (state === 'reinitialized') await stage.sync(...staying)
     const announced = await stop(stage, group, state)
     const scene = new Scene(stage, people, group, state, choices, commitSeq + 1, announced)
-    for (const one of [alice, ...staying]) at(one, group).record.externalJoin = choices.external_join !== 'none'
+    for (const one of state === 'reinitialized' ? [alice, ...staying] : [alice]) scene.noteReader(one)
     return scene
+  }
+
+  /** The actor, and bob, who lends his view to those who are out, have read everything. Others read when they act: that takes most of a scene's time. */
+  async ready(actor: Actor): Promise<void> {
+    const { actors } = this.people
+    for (const client of new Set([actors.member, ...(isInside(actor) ? [actors[actor]] : [])])) {
+      if (this.readers.has(client)) continue
+      await this.stage.sync(client)
+      this.noteReader(client)
+    }
+  }
+
+  private noteReader(client: Client): void {
+    this.readers.add(client)
+    at(client, this.group).record.externalJoin = this.choices.external_join !== 'none'
   }
 
   get mode(): Mode {
