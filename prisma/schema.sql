@@ -206,10 +206,28 @@ CREATE TABLE draft_member (
   leaf_index integer,
   welcome_hash bytea,
   tree bytea STORAGE EXTERNAL,
+  tree_hash bytea,
   CONSTRAINT draft_member_pkey PRIMARY KEY (device_id, gid),
   CONSTRAINT draft_member_gid_fkey FOREIGN KEY (gid) REFERENCES groups(gid) ON DELETE CASCADE
 );
 CREATE INDEX draft_member_by_group ON draft_member USING btree (gid);
+
+CREATE TABLE draft_taken (
+  hash bytea NOT NULL,
+  room_id text NOT NULL,
+  accepted_at timestamp with time zone NOT NULL,
+  taken_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT draft_taken_pkey PRIMARY KEY (hash, room_id)
+);
+CREATE INDEX draft_taken_at ON draft_taken USING btree (taken_at);
+
+CREATE TABLE draft_tree (
+  gid bigint NOT NULL,
+  hash bytea NOT NULL,
+  bytes bytea STORAGE EXTERNAL NOT NULL,
+  CONSTRAINT draft_tree_pkey PRIMARY KEY (gid, hash),
+  CONSTRAINT draft_tree_gid_fkey FOREIGN KEY (gid) REFERENCES groups(gid) ON DELETE CASCADE
+);
 
 CREATE TABLE evidence (
   id bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
@@ -271,7 +289,9 @@ CREATE TABLE followed_group (
   head text,
   head_directory bytea,
   accepted_incarnation integer,
+  dialect text DEFAULT 'profile'::text NOT NULL,
   CONSTRAINT followed_group_pkey PRIMARY KEY (group_id),
+  CONSTRAINT followed_group_dialect_check CHECK ((dialect = ANY (ARRAY['profile'::text, 'draft'::text]))) NOT VALID,
   CONSTRAINT followed_group_gid_key UNIQUE (gid),
   CONSTRAINT followed_group_stopped_check CHECK ((stopped = ANY (ARRAY['equivocation'::text, 'rewritten'::text]))) NOT VALID
 );
@@ -1710,11 +1730,13 @@ BEGIN
   DELETE FROM group_info i WHERE i.ctid = ANY (ARRAY(SELECT x.ctid FROM group_info x WHERE x.gid = p_gid LIMIT p_rows));
   DELETE FROM group_tree t WHERE t.ctid = ANY (ARRAY(SELECT x.ctid FROM group_tree x WHERE x.gid = p_gid LIMIT p_rows));
   DELETE FROM group_snapshot s WHERE s.ctid = ANY (ARRAY(SELECT x.ctid FROM group_snapshot x WHERE x.gid = p_gid LIMIT p_rows));
+  DELETE FROM draft_tree t WHERE t.ctid = ANY (ARRAY(SELECT x.ctid FROM draft_tree x WHERE x.gid = p_gid LIMIT p_rows));
   more := EXISTS (SELECT FROM log l WHERE l.gid = p_gid AND l.seq > next)
        OR EXISTS (SELECT FROM welcome w WHERE w.gid = p_gid)
        OR EXISTS (SELECT FROM group_info i WHERE i.gid = p_gid)
        OR EXISTS (SELECT FROM group_tree t WHERE t.gid = p_gid)
-       OR EXISTS (SELECT FROM group_snapshot s WHERE s.gid = p_gid);
+       OR EXISTS (SELECT FROM group_snapshot s WHERE s.gid = p_gid)
+       OR EXISTS (SELECT FROM draft_tree t WHERE t.gid = p_gid);
   IF NOT more THEN
     DELETE FROM group_remains r WHERE r.gid = p_gid;
   END IF;
@@ -1889,7 +1911,7 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION follow_group(p_hub text, p_mls_group_id bytea, p_room text, p_found boolean)
+CREATE FUNCTION follow_group(p_hub text, p_mls_group_id bytea, p_room text, p_found boolean, p_dialect text)
  RETURNS bytea
  LANGUAGE plpgsql
 AS $function$
@@ -1903,14 +1925,15 @@ BEGIN
      WHERE f.room_id = p_room AND f.gid IS NULL AND f.deleted_at IS NULL AND coalesce(f.mls_group_id, f.group_id) <> p_mls_group_id;
   END IF;
   SELECT * INTO known FROM followed_group f WHERE f.hub = p_hub AND coalesce(f.mls_group_id, f.group_id) = p_mls_group_id;
-  IF FOUND AND known.room_id <> p_room AND (known.gid IS NOT NULL OR known.deleted_at IS NOT NULL) THEN
+  IF FOUND AND (known.room_id <> p_room OR known.dialect <> p_dialect) AND (known.gid IS NOT NULL OR known.deleted_at IS NOT NULL) THEN
     RETURN NULL;
   ELSIF FOUND THEN
-    UPDATE followed_group SET room_id = p_room, first_seen_at = now() WHERE group_id = known.group_id AND gid IS NULL AND deleted_at IS NULL;
+    UPDATE followed_group SET room_id = p_room, dialect = p_dialect, first_seen_at = now() WHERE group_id = known.group_id AND gid IS NULL AND deleted_at IS NULL;
     RETURN known.group_id;
   END IF;
   address := free_address(p_hub, p_mls_group_id, p_found);
-  INSERT INTO followed_group (group_id, mls_group_id, hub, room_id) VALUES (address, nullif(p_mls_group_id, address), p_hub, p_room);
+  INSERT INTO followed_group (group_id, mls_group_id, hub, room_id, dialect)
+  VALUES (address, nullif(p_mls_group_id, address), p_hub, p_room, p_dialect);
   RETURN address;
 END $function$
 ;
@@ -2031,6 +2054,7 @@ AS $function$
        + coalesce((SELECT sum(octet_length(bytes)) FROM group_info WHERE gid = p_gid), 0)
        + coalesce((SELECT sum(octet_length(bytes)) FROM group_tree WHERE gid = p_gid), 0)
        + coalesce((SELECT sum(octet_length(bytes)) FROM group_snapshot WHERE gid = p_gid), 0)
+       + coalesce((SELECT sum(octet_length(bytes)) FROM draft_tree WHERE gid = p_gid), 0)
 $function$
 ;
 

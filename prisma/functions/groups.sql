@@ -279,11 +279,13 @@ BEGIN
   DELETE FROM group_info i WHERE i.ctid = ANY (ARRAY(SELECT x.ctid FROM group_info x WHERE x.gid = p_gid LIMIT p_rows));
   DELETE FROM group_tree t WHERE t.ctid = ANY (ARRAY(SELECT x.ctid FROM group_tree x WHERE x.gid = p_gid LIMIT p_rows));
   DELETE FROM group_snapshot s WHERE s.ctid = ANY (ARRAY(SELECT x.ctid FROM group_snapshot x WHERE x.gid = p_gid LIMIT p_rows));
+  DELETE FROM draft_tree t WHERE t.ctid = ANY (ARRAY(SELECT x.ctid FROM draft_tree x WHERE x.gid = p_gid LIMIT p_rows));
   more := EXISTS (SELECT FROM log l WHERE l.gid = p_gid AND l.seq > next)
        OR EXISTS (SELECT FROM welcome w WHERE w.gid = p_gid)
        OR EXISTS (SELECT FROM group_info i WHERE i.gid = p_gid)
        OR EXISTS (SELECT FROM group_tree t WHERE t.gid = p_gid)
-       OR EXISTS (SELECT FROM group_snapshot s WHERE s.gid = p_gid);
+       OR EXISTS (SELECT FROM group_snapshot s WHERE s.gid = p_gid)
+       OR EXISTS (SELECT FROM draft_tree t WHERE t.gid = p_gid);
   IF NOT more THEN
     DELETE FROM group_remains r WHERE r.gid = p_gid;
   END IF;
@@ -341,4 +343,5 @@ CREATE OR REPLACE FUNCTION held_bytes(p_gid bigint) RETURNS bigint LANGUAGE sql 
        + coalesce((SELECT sum(octet_length(bytes)) FROM group_info WHERE gid = p_gid), 0)
        + coalesce((SELECT sum(octet_length(bytes)) FROM group_tree WHERE gid = p_gid), 0)
        + coalesce((SELECT sum(octet_length(bytes)) FROM group_snapshot WHERE gid = p_gid), 0)
+       + coalesce((SELECT sum(octet_length(bytes)) FROM draft_tree WHERE gid = p_gid), 0)
 $$;

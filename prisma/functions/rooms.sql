@@ -48,10 +48,13 @@ BEGIN
   RAISE EXCEPTION 'no address is free for a group';
 END $$;
 
--- Where a group of another hub is addressed here: the same at each call. NULL: the hub has it in another room.
---   p_found   it was found by its room, and no device here has joined: it keeps no address from others, and goes when nobody joins
+-- Where a group of another hub is addressed here: the same at each call. NULL: the hub has it in another room, or its entries come in another dialect.
+--   p_found     it was found by its room, and no device here has joined: it keeps no address from others, and goes when nobody joins
+--   p_dialect   'profile' or 'draft', in which its entries come
 DROP FUNCTION IF EXISTS reserve_for_hub(bytea);
-CREATE OR REPLACE FUNCTION follow_group(p_hub text, p_mls_group_id bytea, p_room text, p_found boolean) RETURNS bytea LANGUAGE plpgsql VOLATILE AS $$
+DROP FUNCTION IF EXISTS follow_group(text, bytea, text, boolean);
+CREATE OR REPLACE FUNCTION follow_group(p_hub text, p_mls_group_id bytea, p_room text, p_found boolean, p_dialect text) RETURNS bytea
+LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   known followed_group;
   address bytea;
@@ -62,14 +65,15 @@ BEGIN
      WHERE f.room_id = p_room AND f.gid IS NULL AND f.deleted_at IS NULL AND coalesce(f.mls_group_id, f.group_id) <> p_mls_group_id;
   END IF;
   SELECT * INTO known FROM followed_group f WHERE f.hub = p_hub AND coalesce(f.mls_group_id, f.group_id) = p_mls_group_id;
-  IF FOUND AND known.room_id <> p_room AND (known.gid IS NOT NULL OR known.deleted_at IS NOT NULL) THEN
+  IF FOUND AND (known.room_id <> p_room OR known.dialect <> p_dialect) AND (known.gid IS NOT NULL OR known.deleted_at IS NOT NULL) THEN
     RETURN NULL;
   ELSIF FOUND THEN
-    UPDATE followed_group SET room_id = p_room, first_seen_at = now() WHERE group_id = known.group_id AND gid IS NULL AND deleted_at IS NULL;
+    UPDATE followed_group SET room_id = p_room, dialect = p_dialect, first_seen_at = now() WHERE group_id = known.group_id AND gid IS NULL AND deleted_at IS NULL;
     RETURN known.group_id;
   END IF;
   address := free_address(p_hub, p_mls_group_id, p_found);
-  INSERT INTO followed_group (group_id, mls_group_id, hub, room_id) VALUES (address, nullif(p_mls_group_id, address), p_hub, p_room);
+  INSERT INTO followed_group (group_id, mls_group_id, hub, room_id, dialect)
+  VALUES (address, nullif(p_mls_group_id, address), p_hub, p_room, p_dialect);
   RETURN address;
 END $$;
 

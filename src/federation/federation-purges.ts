@@ -1,5 +1,6 @@
 import { purgeJob } from '../platform/jobs/purge.js'
 import { deleteOldRefusals } from './apart/apart.repository.js'
+import { purgeTaken } from './draft/follower/draft-taken.repository.js'
 import { deleteExpiredResults } from './inbound/first-results.js'
 import { forgetDeletedUnknown } from './follower/replica/deletion.repository.js'
 import { purgeJoinProofs } from './joins/join-proofs.repository.js'
@@ -14,7 +15,7 @@ import { forgetPastIntroductions } from './disclosure/introductions.js'
 const purge = purgeJob({
   name: 'federation.purge_v1',
   everyMs: 60_000,
-  deletions: [deleteOldRefusals, deleteExpiredResults, forgetDeletedUnknown, purgeJoinProofs],
+  deletions: [deleteOldRefusals, deleteExpiredResults, forgetDeletedUnknown, purgeJoinProofs, purgeTaken],
   needed: ({ FEDERATION }) => FEDERATION !== 'off',
 })
 

@@ -145,6 +145,8 @@ export const NOT_PERSONAL: Readonly<Record<string, string>> = {
   group_info: OF_GROUPS,
   group_tree: OF_GROUPS,
   group_snapshot: OF_GROUPS,
+  draft_tree: OF_GROUPS,
+  draft_taken: 'hashes of messages that a hub has accepted, until their places are known, for a day at most; names no sender',
   group_policy: OF_GROUPS,
   group_remains: OF_GROUPS,
   commit_claim: 'clients that a private Commit is said to have removed, for the other members to compare; until retention',

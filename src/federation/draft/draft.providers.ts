@@ -6,6 +6,8 @@ import { DraftListener } from './draft-listener.js'
 import { DraftNotify } from './follower/draft-notify.js'
 import { DraftPeers } from './draft-peers.js'
 import { DraftPush } from './draft-push.js'
+import { DraftPlacements } from './follower/draft-placements.js'
+import { DraftRooms } from './follower/draft-rooms.js'
 import { DraftReplicas } from './follower/draft-replicas.js'
 import { DraftSenders } from './draft-senders.js'
 import { DraftSubmissions } from './draft-submissions.js'
@@ -27,4 +29,4 @@ export const DRAFT_PROVIDERS = [
 ]
 
 /** Groups at hubs that speak nothing but the draft. */
-export const DRAFT_HUB_PROVIDERS = [DraftReplicas, DraftWelcomes, DraftNotify, DraftHub, HubDialects]
+export const DRAFT_HUB_PROVIDERS = [DraftRooms, DraftReplicas, DraftPlacements, DraftWelcomes, DraftNotify, DraftHub, HubDialects]

@@ -10,8 +10,8 @@ import { userOf } from '../../groups/policy/uris.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { GroupId } from '../../platform/http/bytes.js'
 import { encodeCbor } from '../../platform/http/encode.js'
-import { decodeIncoming } from '../../platform/http/incoming-message.js'
-import { NotFound, Undecodable } from '../../platform/http/problem.js'
+import { requireKind } from '../../platform/http/message-kind.js'
+import { NotFound } from '../../platform/http/problem.js'
 import { decodeOperationResponse, encodeOperationRequest } from '../../protocol/mimi/microchat/operation.js'
 import {
   decodeExtendedSubmitResponse,
@@ -178,18 +178,4 @@ function proposalUpdateOf(client: string, { proposal, incarnation }: SubmitPropo
   requireKind(proposal, 'proposal')
   const none = { moreWelcomes: [], joinCode: undefined, removed: [], reinit: false, incarnation }
   return { base: { kind: 'proposals', proposals: [proposal] }, sendingClient: client, ...none }
-}
-
-type Kind = 'commit' | 'proposal' | 'application' | 'welcome' | 'group-info' | 'key-package'
-
-/**
- * What a local client sends to a hub is read here too, by both readers, before it is passed on.
- * @throws Undecodable for what is no MLSMessage, or one of another kind
- */
-function requireKind(bytes: Uint8Array, kind: Kind): void {
-  const decoded = decodeIncoming(bytes)
-  if (decoded.kind === 'malformed') throw new Undecodable(`The ${kind} is not an MLSMessage: ${decoded.reason}.`)
-  const { wireFormat, body } = decoded.value
-  const found = wireFormat === 'public-message' ? body.content.kind : wireFormat === 'private-message' ? body.contentType : wireFormat
-  if (found !== kind) throw new Undecodable(`Expected a ${kind}, but the MLSMessage is a ${found}.`)
 }

@@ -20,6 +20,8 @@ export interface Added {
   readonly entries: readonly Pick<LogRow, 'seq' | 'bytes'>[]
   readonly joining: bigint | undefined
   readonly welcomes: readonly { readonly bytes: Uint8Array; readonly deviceIds: readonly bigint[] }[]
+  /** It makes the replica, by a Welcome that comes without an entry: as a first entry it may be larger than what a new group may keep. */
+  readonly founds?: boolean
 }
 
 /** Where it goes. */
@@ -73,10 +75,10 @@ export class ReplicaQuota {
   }
 
   /** In the transaction that stores the batch, before it does, with the group's row locked. @throws HeldBack */
-  async admit(sql: Sql, { gid, hub, headSeq }: Place, { entries, joining, welcomes }: Added): Promise<void> {
+  async admit(sql: Sql, { gid, hub, headSeq }: Place, { entries, joining, welcomes, founds = false }: Added): Promise<void> {
     const bytes = sizeOf(entries) + sizeOf(welcomes)
     const welcomed = welcomes.flatMap(({ deviceIds }) => deviceIds)
-    const isFirst = joining !== undefined && entries.length === 1 && entries[0]?.seq === headSeq + 1n
+    const isFirst = founds || (joining !== undefined && entries.length === 1 && entries[0]?.seq === headSeq + 1n)
     const by = await judgeReplicaBytes(sql, { gid, hub, joining, bytes, entries: entries.length, isFirst, welcomed }, this.limits)
     if (by !== undefined) throw new HeldBack(by, gid)
   }

@@ -60,14 +60,18 @@ export async function takenUp(sql: Sql, after: bigint, limit: number): Promise<{
   return rows
 }
 
-/** In the lock of the group's row. @returns the group, where its hub has been held back since and may go on */
+/**
+ * In the lock of the group's row.
+ * @returns the group, where its hub has been held back since and may go on, and can be asked for what it has: a hub of the draft cannot
+ */
 export async function raiseTaken(sql: Sql, gid: bigint): Promise<{ groupId: Buffer } | undefined> {
   const { rows } = await sql.query<{ groupId: Buffer; waits: boolean }>({
     name: 'raise_taken_replica',
     text: `WITH held AS MATERIALIZED (SELECT g.gid, g.group_id FROM groups g WHERE g.gid = $1 FOR NO KEY UPDATE), raised AS MATERIALIZED (
              SELECT h.gid, h.group_id, raise_stage(p_gid => h.gid, p_stage => 1::smallint) AS raised FROM held h
            )
-           SELECT x.group_id AS "groupId", r.held_back_at IS NOT NULL AS waits FROM raised x JOIN replica_storage r ON r.gid = x.gid WHERE x.raised`,
+           SELECT x.group_id AS "groupId", r.held_back_at IS NOT NULL AND f.dialect = 'profile' AS waits
+             FROM raised x JOIN replica_storage r ON r.gid = x.gid JOIN followed_group f ON f.group_id = x.group_id WHERE x.raised`,
     values: [gid],
   })
   return rows[0]?.waits ? rows[0] : undefined

@@ -12,6 +12,9 @@ export interface Home {
   readonly roomId: string
 }
 
+/** In which form a group's entries come from its hub: chained and signed, or as draft-ietf-mimi-protocol-06 has them. */
+export type Dialect = 'profile' | 'draft'
+
 /** Where a group is, by its address here. */
 export interface Located {
   readonly mlsGroupId: Uint8Array
@@ -49,14 +52,20 @@ export async function findHome(sql: Sql, groupId: Uint8Array): Promise<Home | 'h
  * The address here of a group of another hub, which is its MLS group id unless another group has that. No hub keeps an id from another, or from groups
  * here.
  * @param how `joined`: a device here is about to be in it; `found`: by its room, which settles nothing
- * @returns undefined if the hub has it in another room
+ * @returns undefined if the hub has it in another room, or its entries come in another dialect
  */
-export async function followGroup(sql: Sql, group: Omit<Home, 'groupId'>, how: 'joined' | 'found'): Promise<Buffer | undefined> {
+export async function followGroup(
+  sql: Sql,
+  group: Omit<Home, 'groupId'>,
+  how: 'joined' | 'found',
+  dialect: Dialect = 'profile',
+): Promise<Buffer | undefined> {
   const { call, values } = callFunction('follow_group', {
     p_hub: group.hub,
     p_mls_group_id: group.mlsGroupId,
     p_room: group.roomId,
     p_found: how === 'found',
+    p_dialect: dialect,
   })
   const { rows } = await sql.query<{ address: Buffer | null }>({ name: 'follow_group', text: `SELECT ${call} AS address`, values })
   return rows[0]?.address ?? undefined

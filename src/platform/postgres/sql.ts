@@ -75,6 +75,19 @@ async function runTransaction<T>(pool: Pool, work: (sql: Sql) => Promise<T>, sta
   }
 }
 
+/** Runs `work` inside of a transaction so that nothing is left of it where it throws, and the transaction can go on. */
+export async function inSavepoint<T>(sql: Sql, work: () => Promise<T>): Promise<T> {
+  await sql.query('SAVEPOINT work')
+  try {
+    const result = await work()
+    await sql.query('RELEASE SAVEPOINT work')
+    return result
+  } catch (error) {
+    await sql.query('ROLLBACK TO SAVEPOINT work')
+    throw error
+  }
+}
+
 function setDeadline(client: PoolClient, milliseconds: number): void {
   if (client instanceof PostgresClient) client.statementDeadline = milliseconds
 }

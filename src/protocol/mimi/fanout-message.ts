@@ -5,7 +5,8 @@ import { readFrank } from './common.js'
 import { readTreeOption, writeTreeOption, type TreeOption } from './tree-option.js'
 
 const MAX_STAPLED = 256
-const MAX_MESSAGES = 256
+/** In one `notify` of the draft, which has as many stapled to all of them together as one may have. */
+const MAX_MESSAGES = 64
 
 /** One message on its way from the hub to a follower. */
 export interface FanoutMessage {
@@ -57,7 +58,7 @@ export function encodeFanoutMessage(message: FanoutMessage): Uint8Array {
   return writeFanoutMessage(new TlsWriter(), message).written()
 }
 
-/** What `notify` of the draft may have: one FanoutMessage or several, one after the other. Malformed for more than 256. */
+/** What `notify` of the draft may have: one FanoutMessage or several, one after the other. Malformed for more than 64, or with more than 256 that are stapled to them. */
 export function decodeFanoutMessages(bytes: Uint8Array): Decoded<FanoutMessage[]> {
   return decodeWhole(bytes, (reader) => {
     const messages = [readFanoutMessage(reader)]
@@ -65,6 +66,8 @@ export function decodeFanoutMessages(bytes: Uint8Array): Decoded<FanoutMessage[]
       if (messages.length === MAX_MESSAGES) throw new Malformed(`there are more than ${MAX_MESSAGES} messages`)
       messages.push(readFanoutMessage(reader))
     }
+    const stapled = messages.reduce((sum, { proposals }) => sum + proposals.length, 0)
+    if (stapled > MAX_STAPLED) throw new Malformed(`there are more than ${MAX_STAPLED} stapled messages`)
     return messages
   })
 }

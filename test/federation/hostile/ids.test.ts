@@ -220,3 +220,13 @@ it('goes to one of two hubs that race for it, and the other one gets its group t
     expect(rows.filter(({ address }) => Buffer.compare(address, id) === 0)).toHaveLength(1)
   }
 })
+
+it('is followed in one dialect: nothing signed continues entries that came in the draft, which nobody has signed', async () => {
+  const { carol, b, id } = await cast()
+  await carol.disconnect()
+  const group = await trap(mallory, b, carol, id)
+  await b.pool.query("UPDATE followed_group SET dialect = 'draft' WHERE room_id = $1", [group.roomId])
+  expect(await group.say(b)).toBe('home-elsewhere')
+  await b.pool.query("UPDATE followed_group SET dialect = 'profile' WHERE room_id = $1", [group.roomId])
+  expect(await group.say(b)).toBe('received')
+})

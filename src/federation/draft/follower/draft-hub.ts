@@ -1,5 +1,4 @@
 import { Inject, Injectable } from '@nestjs/common'
-import { LRUCache } from 'lru-cache'
 import type { Pool } from 'pg'
 import type { Caller } from '../../../authentication/session/caller.js'
 import type { Accepted, Group, SubmitCommit, SubmitMessage, SubmitProposal } from '../../../groups/groups.dto.js'
@@ -7,19 +6,19 @@ import { NotAMember, PolicyRefusal, StaleEpoch } from '../../../groups/groups.pr
 import { shownIds } from '../../../groups/home/group-ids.js'
 import type { HubCall } from '../../../groups/home/federation-link.js'
 import type { Home } from '../../../groups/home/homes.repository.js'
-import { NotFound, Problem, Unavailable } from '../../../platform/http/problem.js'
+import { NotFound, Problem } from '../../../platform/http/problem.js'
+import { requireKind } from '../../../platform/http/message-kind.js'
 import { POOL } from '../../../platform/postgres/sql.js'
-import { sleep } from '../../../platform/timing.js'
-import { hex } from '../../../protocol/bytes.js'
 import { decodeSubmitMessageResponse, encodeSubmitMessageRequest } from '../../../protocol/mimi/submit-message.js'
 import { decodeUpdateResponse, encodeUpdateRequest, type UpdateRequest, type UpdateResponse } from '../../../protocol/mimi/update.js'
-import { sha256 } from '../../../protocol/sha256.js'
 import type { Endpoint } from '../../identity/endpoints.js'
 import { OwnJoins } from '../../joins/own-joins.js'
 import { HubBadResponse, hubProblem } from '../../peer-problems.js'
 import { DraftClient } from '../draft-client.js'
-import { shownReplica, treeOf } from './draft-replica.repository.js'
-import { DraftReplicas, type DraftEntry } from './draft-replicas.js'
+import { treeOf } from './draft-members.repository.js'
+import { DraftPlacements } from './draft-placements.js'
+import { shownReplica } from './draft-replica.repository.js'
+import type { DraftEntry } from './draft-replicas.js'
 import { draftRoom, type DraftRoom } from './draft-room.js'
 
 /** The group's hub speaks nothing but the MIMI draft, which has nothing of the kind. */
@@ -28,11 +27,6 @@ export class UnsupportedByHub extends Problem {
     super(403, 'unsupported-by-hub', `${what} needs more than the hub of this group offers.`)
   }
 }
-
-/** What came before may still be on its way from the hub. */
-const PATIENCE_MS = 5_000
-const AGAIN_MS = 50
-const MOST_TAKEN = 10_000
 
 /** The draft has no policies: a hub judges, and says no. */
 const POLICY = {
@@ -49,13 +43,10 @@ const POLICY = {
 /** Calls of local users to hubs that speak nothing but the draft. What such a hub has taken is placed here: it need not send it back. */
 @Injectable()
 export class DraftHub {
-  /** When a hub has taken what could not be placed yet: a hub of the draft need not know the same bytes again. */
-  private readonly taken = new LRUCache<string, bigint>({ max: MOST_TAKEN })
-
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     private readonly client: DraftClient,
-    private readonly replicas: DraftReplicas,
+    private readonly placements: DraftPlacements,
     private readonly joins: OwnJoins,
   ) {}
 
@@ -77,6 +68,9 @@ export class DraftHub {
     const [welcome, ...more] = body.welcomes ?? []
     if (more.length > 0) throw new UnsupportedByHub('More than one Welcome')
     if (body.join_code !== undefined) throw new UnsupportedByHub('A join code')
+    requireKind(body.commit, 'commit')
+    if (welcome) requireKind(welcome, 'welcome')
+    if (body.group_info) requireKind(body.group_info, 'group-info')
     await this.joins.passCommit(home.roomId, caller, body.commit)
     const request: UpdateRequest = {
       kind: 'commit',
@@ -88,49 +82,35 @@ export class DraftHub {
     return this.update(home, request, { kind: 'commit', bytes: body.commit, sender: caller })
   }
 
-  private proposal(home: Home, caller: Caller, { proposal }: SubmitProposal): Promise<Accepted> {
+  private async proposal(home: Home, caller: Caller, { proposal }: SubmitProposal): Promise<Accepted> {
+    requireKind(proposal, 'proposal')
     const entry = { kind: 'proposal', bytes: proposal, sender: caller } as const
     return this.update(home, { kind: 'proposals', proposals: [proposal] }, entry)
   }
 
   private async update(home: Home, request: UpdateRequest, entry: Omit<DraftEntry, 'acceptedAtMs'>): Promise<Accepted> {
     const room = roomOf(home)
-    const earlier = await this.replicas.find(room, entry.bytes)
+    const earlier = await this.placements.earlier(room, entry)
     if (earlier) return earlier
-    const taken = this.taken.get(keyOf(entry.bytes))
-    if (taken !== undefined) return this.placed(room, { ...entry, acceptedAtMs: taken })
     const decoded = decodeUpdateResponse(await this.ask(home, 'update', encodeUpdateRequest(request)))
     if (decoded.kind === 'malformed') throw new HubBadResponse()
     if (decoded.value.code !== 'success') throw updateProblem(decoded.value)
-    return this.placed(room, { ...entry, acceptedAtMs: decoded.value.acceptedAtMs })
+    return this.placements.of(room, { ...entry, acceptedAtMs: decoded.value.acceptedAtMs })
   }
 
   private async message(home: Home, caller: Caller, { message }: SubmitMessage): Promise<Accepted> {
+    requireKind(message, 'application')
     const room = roomOf(home)
-    const earlier = await this.replicas.find(room, message)
+    const entry = { kind: 'application', bytes: message, sender: caller } as const
+    const earlier = await this.placements.earlier(room, entry)
     if (earlier) return earlier
-    const taken = this.taken.get(keyOf(message))
-    if (taken !== undefined) return this.placed(room, { kind: 'application', bytes: message, acceptedAtMs: taken, sender: caller })
     const body = encodeSubmitMessageRequest({ message, sendingUri: caller.user })
     const decoded = decodeSubmitMessageResponse(await this.ask(home, 'submitMessage', body))
     if (decoded.kind === 'malformed') throw new HubBadResponse()
     const response = decoded.value
     if (response.code === 'epoch-too-old') throw new StaleEpoch(response.currentEpoch, 1, [])
     if (response.code === 'not-allowed') throw new PolicyRefusal("The group's hub does not allow it.")
-    return this.placed(room, { kind: 'application', bytes: message, acceptedAtMs: response.acceptedAtMs, sender: caller })
-  }
-
-  /** @throws Unavailable if what comes before does not arrive in time: the same bytes may be sent again, and are placed when it has */
-  private async placed(room: DraftRoom, entry: DraftEntry): Promise<Accepted> {
-    this.taken.set(keyOf(entry.bytes), entry.acceptedAtMs)
-    for (const until = performance.now() + PATIENCE_MS; ; await sleep(AGAIN_MS)) {
-      const accepted = await this.replicas.place(room, entry).catch((error: unknown) => {
-        if (error instanceof Unavailable && performance.now() < until) return 'early' as const
-        throw error
-      })
-      if (accepted === undefined) throw new HubBadResponse()
-      if (accepted !== 'early') return accepted
-    }
+    return this.placements.of(room, { ...entry, acceptedAtMs: response.acceptedAtMs })
   }
 
   private async operation(home: Home, caller: Caller, name: string): Promise<unknown> {
@@ -165,10 +145,10 @@ export class DraftHub {
 
   private async tree(home: Home, caller: Caller): Promise<unknown> {
     const { groupId } = home
-    const { epoch } = await this.group(home, caller)
-    const tree = await treeOf(this.pool, groupId, caller.deviceId)
-    if (!tree) throw new NotFound('No tree is kept for this epoch.')
-    return { epoch, ratchet_tree: tree }
+    await this.group(home, caller)
+    const found = await treeOf(this.pool, groupId, caller.deviceId)
+    if (!found) throw new NotFound('No tree is kept for this epoch.')
+    return { epoch: found.epoch, ratchet_tree: found.tree }
   }
 
   private async ask({ hub, roomId }: Home, endpoint: Endpoint, body: Uint8Array): Promise<Uint8Array> {
@@ -176,10 +156,6 @@ export class DraftHub {
     if (answer.kind === 'answered' && answer.status === 200) return answer.body
     throw hubProblem({ ...answer, peer: hub })
   }
-}
-
-function keyOf(bytes: Uint8Array): string {
-  return hex(sha256(bytes))
 }
 
 function roomOf({ roomId }: Home): DraftRoom {

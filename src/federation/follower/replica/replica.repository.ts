@@ -1,4 +1,5 @@
 import type { LogRow } from '../../../delivery/read/entry.js'
+import type { Dialect } from '../../../groups/home/homes.repository.js'
 import type { NotifyBatch } from '../../../protocol/mimi/microchat/notify-batch.js'
 import type { Sql } from '../../../platform/postgres/sql.js'
 
@@ -40,6 +41,7 @@ export interface HomeOfReplica {
   /** How the group is addressed here. */
   groupId: Buffer
   roomId: string
+  dialect: Dialect
   stopped: string | null
   deleted: boolean
 }
@@ -48,7 +50,7 @@ export interface HomeOfReplica {
 export async function lockHome(sql: Sql, { hub, mlsGroupId }: GroupAtHub): Promise<HomeOfReplica | undefined> {
   const { rows } = await sql.query<HomeOfReplica>({
     name: 'lock_home',
-    text: `SELECT group_id AS "groupId", room_id AS "roomId", stopped, deleted_at IS NOT NULL AS deleted FROM followed_group
+    text: `SELECT group_id AS "groupId", room_id AS "roomId", dialect, stopped, deleted_at IS NOT NULL AS deleted FROM followed_group
             WHERE hub = $1 AND coalesce(mls_group_id, group_id) = $2 FOR UPDATE`,
     values: [hub, mlsGroupId],
   })

@@ -111,7 +111,8 @@ export class Replicas {
     // Another batch may do so at the same time. What only looks at the room is no room yet.
     if (begins) await followGroup(sql, { ...group, roomId }, 'joined')
     const home = await lockHome(sql, group)
-    if (home && home.roomId !== roomId) throw new HomeElsewhere()
+    // What a hub of the draft has sent is not signed: what is signed cannot follow it, nor the other way round.
+    if (home && (home.roomId !== roomId || home.dialect !== 'profile')) throw new HomeElsewhere()
     return home
   }
 
