@@ -11,6 +11,7 @@ export default {
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
   reporters: ['default', '<rootDir>/tools/summary-reporter.mjs'],
+  testSequencer: '<rootDir>/tools/test-sequencer.mjs',
   maxWorkers: 2,
   // Modules of finished test files are not given back; after some hundred files a worker would run out of memory.
   workerIdleMemoryLimit: '900MB',

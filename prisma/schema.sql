@@ -316,6 +316,14 @@ CREATE INDEX foreign_device_list_wanted ON foreign_device_list USING btree (want
 CREATE TRIGGER count_list_bytes AFTER INSERT OR DELETE OR UPDATE OF entries ON foreign_device_list FOR EACH ROW EXECUTE FUNCTION count_list_bytes();
 CREATE TRIGGER note_identity_change AFTER UPDATE OF identity ON foreign_device_list FOR EACH ROW WHEN ((old.identity <> new.identity)) EXECUTE FUNCTION note_identity_change();
 
+CREATE TABLE foreign_key_package (
+  ref bytea NOT NULL,
+  room_id text NOT NULL,
+  used boolean DEFAULT false NOT NULL,
+  CONSTRAINT foreign_key_package_pkey PRIMARY KEY (ref, room_id),
+  CONSTRAINT foreign_key_package_ref_fkey FOREIGN KEY (ref) REFERENCES key_package_claim(ref) ON DELETE CASCADE
+) WITH (fillfactor=90);
+
 CREATE TABLE foreign_signature_key (
   device_id bigint NOT NULL,
   public_key bytea NOT NULL,
@@ -458,6 +466,7 @@ CREATE TABLE handed_out_key_package (
   used_gid bigint,
   used_seq bigint,
   used_hash bytea,
+  further smallint DEFAULT 0 NOT NULL,
   CONSTRAINT handed_out_key_package_pkey PRIMARY KEY (room_id, ref)
 );
 CREATE INDEX handed_out_key_package_by_device ON handed_out_key_package USING btree (device_id);
@@ -1573,7 +1582,7 @@ BEGIN
       RETURN QUERY SELECT 'no-consent', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
       RETURN;
     END IF;
-    IF NOT key_packages_unused(p_refs) AND own_group(p_group_id) IS NULL THEN
+    IF NOT key_packages_unused(p_refs, p_room) AND own_group(p_group_id) IS NULL THEN
       RETURN QUERY SELECT 'key-package-used', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
       RETURN;
     END IF;
@@ -1596,7 +1605,7 @@ BEGIN
     INSERT INTO inbox (device_id, kind, gid, seq, ordinal)
     SELECT x.device_id, 'welcome', made.gid, 0, x.ordinal
       FROM unnest(p_added, p_added_welcome) AS x (device_id, ordinal) ORDER BY x.device_id;
-    UPDATE key_package_claim SET used = true, claimer = NULL WHERE ref = ANY (p_refs) AND NOT used;
+    PERFORM use_key_packages(p_refs, made.room_id);
   END IF;
   RETURN QUERY SELECT made.outcome, made.gid, made.incarnation, made.chain, made.room_id;
 END $function$
@@ -2292,13 +2301,18 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION key_packages_unused(p_refs bytea[])
+CREATE FUNCTION key_packages_unused(p_refs bytea[], p_room text)
  RETURNS boolean
  LANGUAGE plpgsql
 AS $function$
 BEGIN
   PERFORM FROM key_package_claim c WHERE c.ref = ANY (p_refs) ORDER BY c.ref FOR NO KEY UPDATE;
-  RETURN NOT EXISTS (SELECT FROM key_package_claim c WHERE c.ref = ANY (p_refs) AND c.used AND NOT c.last_resort);
+  RETURN NOT EXISTS (SELECT FROM key_package_claim c WHERE c.ref = ANY (p_refs) AND c.used AND NOT c.last_resort)
+     AND (p_room IS NULL OR NOT EXISTS (
+       SELECT FROM key_package_claim c JOIN device d ON d.id = c.device_id JOIN foreign_user f ON f.account_id = d.account_id
+        WHERE c.ref = ANY (p_refs)
+          AND NOT EXISTS (SELECT FROM foreign_key_package k WHERE k.ref = c.ref AND k.room_id = p_room AND NOT k.used)
+     ));
 END $function$
 ;
 
@@ -3146,7 +3160,7 @@ BEGIN
   ) THEN
     RETURN ('no-consent', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
-  IF cardinality(p_fresh_refs) > 0 AND NOT key_packages_unused(p_fresh_refs) THEN
+  IF cardinality(p_fresh_refs) > 0 AND NOT key_packages_unused(p_fresh_refs, g.room_id) THEN
     RETURN ('key-package-used', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
   excess := judge_storage(g, new_bytes, p_max_group, p_max_account);
@@ -3239,7 +3253,7 @@ BEGIN
   UPDATE pending_removal SET leaf_index = NULL WHERE gid = p_gid AND device_id = ANY (p_unsigned);
 
   IF cardinality(p_refs) > 0 THEN
-    UPDATE key_package_claim SET used = true, claimer = NULL WHERE ref = ANY (p_refs) AND NOT used;
+    PERFORM use_key_packages(p_refs, g.room_id);
   END IF;
   -- Where a group has, or gets, members elsewhere.
   IF EXISTS (SELECT FROM peer_cursor c WHERE c.gid = p_gid AND c.until_seq IS NULL)
@@ -3290,13 +3304,14 @@ BEGIN
     RETURN ('no-consent', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
   IF p_add_ref IS NOT NULL THEN
-    IF NOT key_packages_unused(ARRAY[p_add_ref]) THEN
+    IF NOT key_packages_unused(ARRAY[p_add_ref], CASE WHEN p_member THEN g.room_id END) THEN
       RETURN ('key-package-used', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
     END IF;
     -- One that was not claimed has no row yet. Welcomes of a private group find their device by it.
     INSERT INTO key_package_claim AS c (ref, device_id, cipher_suite, last_resort, expires_at, used)
     VALUES (p_add_ref, p_add_device, p_add_suite, false, p_add_expires, true)
-    ON CONFLICT (ref) DO UPDATE SET used = true, claimer = NULL WHERE NOT c.used;
+    ON CONFLICT (ref) DO NOTHING;
+    PERFORM use_key_packages(ARRAY[p_add_ref], g.room_id);
   END IF;
   next_chain := log_chain(g.head_chain, g.head_seq + 1, 'p', p_epoch, p_hash);
   INSERT INTO log (gid, seq, kind, epoch, accepted_at, hash, chain, bytes)
@@ -3535,6 +3550,16 @@ BEGIN
     PERFORM stop_for(next, mls_id(g), p_admin);
   END IF;
   RETURN QUERY SELECT 'accepted', next.gid;
+END $function$
+;
+
+CREATE FUNCTION use_key_packages(p_refs bytea[], p_room text)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  UPDATE key_package_claim SET used = true, claimer = NULL WHERE ref = ANY (p_refs) AND NOT used;
+  UPDATE foreign_key_package SET used = true WHERE ref = ANY (p_refs) AND room_id = p_room AND NOT used;
 END $function$
 ;
 

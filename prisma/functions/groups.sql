@@ -171,7 +171,7 @@ BEGIN
       RETURN QUERY SELECT 'no-consent', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
       RETURN;
     END IF;
-    IF NOT key_packages_unused(p_refs) AND own_group(p_group_id) IS NULL THEN
+    IF NOT key_packages_unused(p_refs, p_room) AND own_group(p_group_id) IS NULL THEN
       RETURN QUERY SELECT 'key-package-used', NULL::bigint, NULL::integer, NULL::bytea, NULL::text;
       RETURN;
     END IF;
@@ -194,7 +194,7 @@ BEGIN
     INSERT INTO inbox (device_id, kind, gid, seq, ordinal)
     SELECT x.device_id, 'welcome', made.gid, 0, x.ordinal
       FROM unnest(p_added, p_added_welcome) AS x (device_id, ordinal) ORDER BY x.device_id;
-    UPDATE key_package_claim SET used = true, claimer = NULL WHERE ref = ANY (p_refs) AND NOT used;
+    PERFORM use_key_packages(p_refs, made.room_id);
   END IF;
   RETURN QUERY SELECT made.outcome, made.gid, made.incarnation, made.chain, made.room_id;
 END $$;

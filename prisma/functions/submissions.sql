@@ -49,10 +49,25 @@ END $$;
 
 -- Whether the KeyPackages that Welcomes answer were not used before, but for those of last resort (RFC 9420 §10); until the transaction ends
 -- nobody else uses them. In one order everywhere: a Commit that waits here for another group's finds them used.
-CREATE OR REPLACE FUNCTION key_packages_unused(p_refs bytea[]) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+--   p_room   KeyPackages of other providers' users have to be given for this room, and not used in it since: their provider believes no other join.
+--            NULL: not asked, as their devices show them themselves
+DROP FUNCTION IF EXISTS key_packages_unused(bytea[]);
+CREATE OR REPLACE FUNCTION key_packages_unused(p_refs bytea[], p_room text) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   PERFORM FROM key_package_claim c WHERE c.ref = ANY (p_refs) ORDER BY c.ref FOR NO KEY UPDATE;
-  RETURN NOT EXISTS (SELECT FROM key_package_claim c WHERE c.ref = ANY (p_refs) AND c.used AND NOT c.last_resort);
+  RETURN NOT EXISTS (SELECT FROM key_package_claim c WHERE c.ref = ANY (p_refs) AND c.used AND NOT c.last_resort)
+     AND (p_room IS NULL OR NOT EXISTS (
+       SELECT FROM key_package_claim c JOIN device d ON d.id = c.device_id JOIN foreign_user f ON f.account_id = d.account_id
+        WHERE c.ref = ANY (p_refs)
+          AND NOT EXISTS (SELECT FROM foreign_key_package k WHERE k.ref = c.ref AND k.room_id = p_room AND NOT k.used)
+     ));
+END $$;
+
+-- Notes that Welcomes to these KeyPackages were accepted, or a Proposal to add them, in a room here.
+CREATE OR REPLACE FUNCTION use_key_packages(p_refs bytea[], p_room text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  UPDATE key_package_claim SET used = true, claimer = NULL WHERE ref = ANY (p_refs) AND NOT used;
+  UPDATE foreign_key_package SET used = true WHERE ref = ANY (p_refs) AND room_id = p_room AND NOT used;
 END $$;
 
 -- Whether the right by which a device joins from outside still stands: one of p_vouchers is a member. Where the policy is same-user it needs that,
@@ -187,13 +202,14 @@ BEGIN
     RETURN ('no-consent', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
   IF p_add_ref IS NOT NULL THEN
-    IF NOT key_packages_unused(ARRAY[p_add_ref]) THEN
+    IF NOT key_packages_unused(ARRAY[p_add_ref], CASE WHEN p_member THEN g.room_id END) THEN
       RETURN ('key-package-used', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
     END IF;
     -- One that was not claimed has no row yet. Welcomes of a private group find their device by it.
     INSERT INTO key_package_claim AS c (ref, device_id, cipher_suite, last_resort, expires_at, used)
     VALUES (p_add_ref, p_add_device, p_add_suite, false, p_add_expires, true)
-    ON CONFLICT (ref) DO UPDATE SET used = true, claimer = NULL WHERE NOT c.used;
+    ON CONFLICT (ref) DO NOTHING;
+    PERFORM use_key_packages(ARRAY[p_add_ref], g.room_id);
   END IF;
   next_chain := log_chain(g.head_chain, g.head_seq + 1, 'p', p_epoch, p_hash);
   INSERT INTO log (gid, seq, kind, epoch, accepted_at, hash, chain, bytes)
@@ -294,7 +310,7 @@ BEGIN
   ) THEN
     RETURN ('no-consent', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
-  IF cardinality(p_fresh_refs) > 0 AND NOT key_packages_unused(p_fresh_refs) THEN
+  IF cardinality(p_fresh_refs) > 0 AND NOT key_packages_unused(p_fresh_refs, g.room_id) THEN
     RETURN ('key-package-used', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
   excess := judge_storage(g, new_bytes, p_max_group, p_max_account);
@@ -387,7 +403,7 @@ BEGIN
   UPDATE pending_removal SET leaf_index = NULL WHERE gid = p_gid AND device_id = ANY (p_unsigned);
 
   IF cardinality(p_refs) > 0 THEN
-    UPDATE key_package_claim SET used = true, claimer = NULL WHERE ref = ANY (p_refs) AND NOT used;
+    PERFORM use_key_packages(p_refs, g.room_id);
   END IF;
   -- Where a group has, or gets, members elsewhere.
   IF EXISTS (SELECT FROM peer_cursor c WHERE c.gid = p_gid AND c.until_seq IS NULL)

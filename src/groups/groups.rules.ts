@@ -14,7 +14,10 @@ export const GROUP_RULES = {
   'one-leaf-per-client': ['12.2', 'Nobody is added who has a leaf in the group already.'],
   'external-commit-remove': ['12.4.3.2', 'A joiner removes its own former leaf and no other.'],
   'welcome-unknown-ref': ['12.4.3.1', 'Where the server sees no Add, a Welcome is for KeyPackages that this server handed out.'],
-  'key-package-used': ['10', 'A KeyPackage that is not of last resort brings its client into one group, once.'],
+  'key-package-used': [
+    '10',
+    'A KeyPackage that is not of last resort brings its client into one group, once; one of another provider’s user into a group of the room that it was claimed for, once for each claim.',
+  ],
   'let-go': ['12.1.3', 'Who is let go by a Commit had asked to leave, or was revoked.'],
   'group-info-missing': ['12.4.3', 'Where external joins are on, each Commit brings the GroupInfo of its epoch.'],
   'group-info-external-pub': ['12.4.3.2', 'Where external joins are on, a GroupInfo has an external_pub.'],

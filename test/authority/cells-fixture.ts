@@ -73,19 +73,27 @@ async function column({ stage, people }: On, held: Held, actor: Actor, mode: Mod
   for (const action of actions) {
     said[action] = expected(action, actor, mode, state, choices)
     held.scene ??= await Scene.make(stage, people, mode, state, choices, actor)
+    await held.scene.ready(actor)
     asked[action] = await answerOf(held.scene, action, actor)
-    if (asked[action] === 'yes' && !action.startsWith('read') && !LEAVES_ALL_AS_IT_WAS.includes(action)) held.scene = undefined
+    if (asked[action] === 'yes' && !action.startsWith('read') && !LEAVES_ALL_AS_IT_WAS.includes(action)) await over(held)
   }
   return [asked, said] as const
+}
+
+async function over(held: Held): Promise<void> {
+  await held.scene?.end()
+  held.scene = undefined
 }
 
 async function expectColumns(on: On, who: readonly Actor[], mode: Mode, state: State, choices: Choices): Promise<void> {
   const shared: Held = {}
   for (const actor of who) {
-    const held = actor === 'member that is leaving' ? {} : shared
+    const held: Held = actor === 'member that is leaving' ? {} : shared
     const [asked, said] = await column(on, held, actor, mode, state, choices)
     expect({ actor, choices, ...asked }).toEqual({ actor, choices, ...said })
+    if (held !== shared) await over(held)
   }
+  await over(shared)
 }
 
 /** Tests of every cell of docs/authority.md for groups of one mode. */

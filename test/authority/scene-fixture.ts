@@ -3,7 +3,7 @@ import type { Proposal } from 'ts-mls'
 import type { Client } from '../../examples/client/client.js'
 import type { Group } from '../../examples/client/group.js'
 import { decodeKeyPackageMessage } from '../../examples/client/mls/key-package-message.js'
-import { utf8 } from '../../examples/client/wire.js'
+import { toHex, utf8 } from '../../examples/client/wire.js'
 import { ACTORS, type Actor, type Choices, type Mode, type State } from '../../src/groups/authority/table.js'
 import { at, draft, type Stage } from '../groups/group-fixture.js'
 import { StoredList } from '../identity/lists-fixture.js'
@@ -61,6 +61,10 @@ const RIGHT_CODE = 'open sesame'
 
 /** A group in which everybody stands as the table says, under one policy. */
 export class Scene {
+  private static readonly live = new Set<Scene>()
+  /** Devices that have read what happened until the scene was set. */
+  private readonly readers = new Set<Client>()
+
   private constructor(
     readonly stage: Stage,
     readonly people: People,
@@ -105,11 +109,42 @@ export class Scene {
       await stage.sync(actors[actor])
       await actors[actor].device.http.post(`${group.path}/leave`)
     }
-    await stage.sync(...staying)
+    // A client that had read the ReInit would not even try to say anything after it.
+    if (state === 'reinitialized') await stage.sync(...staying)
     const announced = await stop(stage, group, state)
     const scene = new Scene(stage, people, group, state, choices, commitSeq + 1, announced)
-    for (const one of [alice, ...staying]) at(one, group).record.externalJoin = choices.external_join !== 'none'
+    Scene.live.add(scene)
+    for (const one of state === 'reinitialized' ? [alice, ...staying] : [alice]) scene.noteReader(one)
     return scene
+  }
+
+  /** Nobody knows its group any more, nor those that came of it: who reads would read all of them each time. */
+  async end(): Promise<void> {
+    Scene.live.delete(this)
+    const kept = new Set([...Scene.live].map(({ group }) => toHex(group.record.groupId)))
+    const clients = [...Object.values(this.people.actors), ...Object.values(this.people.targets)]
+    for (const { groups, store } of clients)
+      for (const id of groups.keys()) {
+        if (kept.has(id)) continue
+        groups.delete(id)
+        store.groups.delete(id)
+      }
+    await this.stage.pool.query('DELETE FROM inbox WHERE gid = $1', [await this.stage.gid(this.group)])
+  }
+
+  /** The actor, and bob, who lends his view to those who are out, have read everything. Others read when they act: that takes most of a scene's time. */
+  async ready(actor: Actor): Promise<void> {
+    const { actors } = this.people
+    for (const client of new Set([actors.member, ...(isInside(actor) ? [actors[actor]] : [])])) {
+      if (this.readers.has(client)) continue
+      await this.stage.sync(client)
+      this.noteReader(client)
+    }
+  }
+
+  private noteReader(client: Client): void {
+    this.readers.add(client)
+    at(client, this.group).record.externalJoin = this.choices.external_join !== 'none'
   }
 
   get mode(): Mode {

@@ -134,6 +134,7 @@ const OF_SERVER = 'of the server and its peers; names no user'
 
 /** Tables that are neither exported nor erased by account, and why. */
 export const NOT_PERSONAL: Readonly<Record<string, string>> = {
+  foreign_key_package: 'of users of other providers only; goes with the claim of the KeyPackage',
   challenge: 'names a client for two minutes, known or not, and then goes',
   device_news: 'numbers of devices, for fifteen minutes',
   token_batch: WITH_QUOTA,

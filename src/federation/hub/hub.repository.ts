@@ -44,17 +44,25 @@ export interface ForeignRef {
 }
 
 /**
- * Records the owners of KeyPackages that were handed out through this hub: Welcomes are routed by it (RFC 9420 §12.4.3.1). Which of them are of
- * last resort only their provider knows, so here none counts as good for one group only.
+ * Records the owners of KeyPackages that were handed out through this hub: Welcomes are routed by it (RFC 9420 §12.4.3.1). Each is good for one join
+ * in the room for which its provider gave it, each time that it gives it: that provider believes no other. Which of them are of last resort only
+ * the provider knows, so none counts as used up for all rooms.
  */
-export async function recordForeignRefs(sql: Sql, refs: readonly ForeignRef[]): Promise<void> {
+export async function recordForeignRefs(sql: Sql, roomId: string, refs: readonly ForeignRef[]): Promise<void> {
   await sql.query({
     name: 'record_foreign_refs',
-    text: `INSERT INTO key_package_claim (ref, device_id, cipher_suite, last_resort, expires_at)
-           SELECT x.ref, x.device_id, x.cipher_suite, true, x.expires_at
-             FROM unnest($1::bytea[], $2::bigint[], $3::integer[], $4::timestamptz[]) AS x (ref, device_id, cipher_suite, expires_at)
-           ON CONFLICT (ref) DO UPDATE SET last_resort = true`,
+    text: `WITH given AS (
+             INSERT INTO key_package_claim (ref, device_id, cipher_suite, last_resort, expires_at)
+             SELECT x.ref, x.device_id, x.cipher_suite, true, x.expires_at
+               FROM unnest($2::bytea[], $3::bigint[], $4::integer[], $5::timestamptz[]) AS x (ref, device_id, cipher_suite, expires_at)
+              ORDER BY x.ref
+             ON CONFLICT (ref) DO UPDATE SET last_resort = true
+             RETURNING ref
+           )
+           INSERT INTO foreign_key_package (ref, room_id) SELECT g.ref, $1 FROM given g ORDER BY g.ref
+           ON CONFLICT (ref, room_id) DO UPDATE SET used = false`,
     values: [
+      roomId,
       refs.map(({ ref }) => ref),
       refs.map(({ deviceId }) => deviceId),
       refs.map(({ cipherSuite }) => cipherSuite),

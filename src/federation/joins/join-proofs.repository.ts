@@ -1,8 +1,11 @@
 import type { Sql } from '../../platform/postgres/sql.js'
 
+/** A hub that was given one KeyPackage for a room again and again has at most so many joins by it to come. */
+const MOST_FURTHER = 4
+
 /**
  * Remembers for which room of another hub KeyPackages are handed out, before they go. One of last resort, which may be handed out for a room again,
- * counts for one more join then.
+ * counts for one more join then, also if the hub has not pushed the one before yet.
  */
 export async function recordHandedOut(sql: Sql, roomId: string, refs: readonly Uint8Array[]): Promise<void> {
   if (refs.length === 0) return
@@ -10,8 +13,9 @@ export async function recordHandedOut(sql: Sql, roomId: string, refs: readonly U
     name: 'record_handed_out',
     text: `INSERT INTO handed_out_key_package (ref, room_id, device_id, expires_at)
            SELECT c.ref, $1, c.device_id, c.expires_at FROM key_package_claim c WHERE c.ref = ANY ($2) ORDER BY c.ref
-           ON CONFLICT (ref, room_id) DO UPDATE SET used_gid = NULL, used_seq = NULL, used_hash = NULL`,
-    values: [roomId, refs],
+           ON CONFLICT (ref, room_id) DO UPDATE SET used_gid = NULL, used_seq = NULL, used_hash = NULL,
+             further = CASE WHEN handed_out_key_package.used_gid IS NULL THEN least(handed_out_key_package.further + 1, $3) ELSE handed_out_key_package.further END`,
+    values: [roomId, refs, MOST_FURTHER],
   })
 }
 
@@ -93,16 +97,23 @@ export async function spendHandedOut(
   const { rows } = await sql.query<{ deviceId: bigint; seq: bigint; ref: Buffer }>({
     name: 'spend_handed_out',
     text: `WITH held AS (
-             SELECT h.ref, h.device_id, x.seq, x.hash FROM unnest($3::bytea[], $4::bigint[], $5::bytea[]) AS x (ref, seq, hash)
+             SELECT h.ref, h.device_id, x.seq, x.hash, h.further + CASE WHEN h.used_gid IS NULL THEN 1 ELSE 0 END AS left_over,
+                    h.used_gid IS NOT NULL AND h.used_gid = $1 AND h.used_seq = x.seq AND h.used_hash = x.hash AS again
+               FROM unnest($3::bytea[], $4::bigint[], $5::bytea[]) AS x (ref, seq, hash)
                JOIN handed_out_key_package h ON h.ref = x.ref AND h.room_id = $2
               WHERE h.expires_at > now() - interval '1 day'
-                AND (h.used_gid IS NULL OR h.used_gid = $1 AND h.used_seq = x.seq AND h.used_hash = x.hash)
                 AND (h.device_id, x.seq) IN (SELECT j.device_id, j.seq FROM unnest($6::bigint[], $7::bigint[]) AS j (device_id, seq))
               ORDER BY h.ref FOR NO KEY UPDATE OF h
+           ), counted AS (
+             SELECT *, count(*) FILTER (WHERE NOT again) OVER (PARTITION BY ref ORDER BY seq) AS joins FROM held
+           ), spent AS (
+             SELECT * FROM counted WHERE again OR joins <= left_over
+           ), noted AS (
+             UPDATE handed_out_key_package h SET used_gid = $1, used_seq = l.seq, used_hash = l.hash, further = l.left_over - l.joins
+               FROM (SELECT DISTINCT ON (ref) * FROM spent ORDER BY ref, seq DESC) l
+              WHERE h.ref = l.ref AND h.room_id = $2
            )
-           UPDATE handed_out_key_package h SET used_gid = $1, used_seq = held.seq, used_hash = held.hash
-             FROM held WHERE h.ref = held.ref AND h.room_id = $2
-           RETURNING h.device_id AS "deviceId", h.used_seq AS seq, h.ref`,
+           SELECT device_id AS "deviceId", seq, ref FROM spent`,
     values: [
       gid,
       roomId,

@@ -36,7 +36,7 @@ export class KeyMaterialForwarder {
     await forgetRefusal(this.pool, { by: target, provider: requester })
     const decoded = decodeKeyMaterialResponse(answer.body)
     if (decoded.kind === 'malformed' || decoded.value.user !== request.targetUser) throw new KeyMaterialUnavailable(target)
-    await this.record(target, decoded.value)
+    await this.record(target, request.roomId, decoded.value)
     return answer.body
   }
 
@@ -52,7 +52,7 @@ export class KeyMaterialForwarder {
     return relayed ?? new KeyMaterialUnavailable(target)
   }
 
-  private async record(target: string, { user, clients }: KeyMaterialResponse): Promise<void> {
+  private async record(target: string, roomId: string, { user, clients }: KeyMaterialResponse): Promise<void> {
     const given = clients.flatMap((one) => (one.status === 'success' ? [one] : []))
     // The Welcome to a KeyPackage is routed by its owner, so every KeyPackage has to be of the client that it is listed under.
     const foreign = given.some(({ client, keyPackage }) => {
@@ -75,7 +75,7 @@ export class KeyMaterialForwarder {
       const claimed = refOf(keyPackage, this.config.KEY_PACKAGE_MAX_AGE)
       return device && claimed ? [{ deviceId: device.deviceId, ...claimed }] : []
     })
-    await recordForeignRefs(this.pool, refs)
+    await recordForeignRefs(this.pool, roomId, refs)
   }
 }
 
