@@ -200,6 +200,17 @@ CREATE TABLE device_news (
 );
 CREATE INDEX device_news_by_xid ON device_news USING btree (xid);
 
+CREATE TABLE draft_claim (
+  hash bytea NOT NULL,
+  account_id bigint NOT NULL,
+  refs bytea[] NOT NULL,
+  answer bytea NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  CONSTRAINT draft_claim_pkey PRIMARY KEY (hash)
+);
+CREATE INDEX draft_claim_by_account ON draft_claim USING btree (account_id);
+CREATE INDEX draft_claim_due ON draft_claim USING btree (expires_at);
+
 CREATE TABLE draft_member (
   gid bigint NOT NULL,
   device_id bigint NOT NULL,

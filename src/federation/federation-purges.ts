@@ -3,6 +3,7 @@ import { deleteOldRefusals } from './apart/apart.repository.js'
 import { purgeTaken } from './draft/follower/draft-taken.repository.js'
 import { deleteExpiredResults } from './inbound/first-results.js'
 import { forgetDeletedUnknown } from './follower/replica/deletion.repository.js'
+import { purgePassedOn } from './key-material/passed-on.repository.js'
 import { purgeJoinProofs } from './joins/join-proofs.repository.js'
 import { forgetEvidence } from './evidence/evidence.repository.js'
 import { forgetHeads } from './evidence/kept-heads.repository.js'
@@ -15,7 +16,7 @@ import { forgetPastIntroductions } from './disclosure/introductions.js'
 const purge = purgeJob({
   name: 'federation.purge_v1',
   everyMs: 60_000,
-  deletions: [deleteOldRefusals, deleteExpiredResults, forgetDeletedUnknown, purgeJoinProofs, purgeTaken],
+  deletions: [deleteOldRefusals, deleteExpiredResults, forgetDeletedUnknown, purgeJoinProofs, purgeTaken, purgePassedOn],
   needed: ({ FEDERATION }) => FEDERATION !== 'off',
 })
 

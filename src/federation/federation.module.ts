@@ -60,7 +60,7 @@ import { HeardPeers, PeerGuard } from './inbound/peer.guard.js'
 import { Nonces } from './inbound/nonces.js'
 import { RequestSignatures } from './inbound/request-signatures.js'
 import { ResponseSigner } from './inbound/response-signer.js'
-import { KeyMaterial, KeyMaterialAnswers } from './key-material/key-material.js'
+import { KeyMaterial, KEY_MATERIAL_ANSWERS } from './key-material/key-material.js'
 import { KeyMaterialForwarder } from './key-material/key-material-forwarder.js'
 import { KeyMaterialController } from './key-material/key-material.controller.js'
 import { OwnKeyMaterial } from './key-material/own-key-material.js'
@@ -130,7 +130,7 @@ const asHub = [
   HostedRooms,
   RoomAccess,
   KeyMaterialForwarder,
-  KeyMaterialAnswers,
+  ...KEY_MATERIAL_ANSWERS,
   OwnClaims,
   PeerLane,
   Circuits,

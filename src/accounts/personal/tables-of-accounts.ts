@@ -130,6 +130,13 @@ export const ACCOUNT: readonly PersonalTable[] = [
     erased: { changed: 'claimer = NULL' },
   },
   {
+    table: 'draft_claim',
+    of: 'account',
+    column: 'account_id',
+    exported: { hidden: 'the KeyPackages of the section claimed_key_packages, as a provider was given them, for 30 days at most' },
+    erased: 'deleted',
+  },
+  {
     table: 'handed_out_key_package',
     of: 'devices',
     column: 'device_id',

@@ -17,6 +17,7 @@ import { providerOf, type Peer } from '../inbound/peer.js'
 import { KeyMaterialForwarder } from './key-material-forwarder.js'
 import { ProvidersApart, RequestStale } from './key-material.problems.js'
 import { OwnKeyMaterial, refusal } from './own-key-material.js'
+import { PassedOnRequests } from './passed-on.js'
 import { Requesters, type Requester } from './requesters.js'
 
 type AnyRequest = SignedKeyMaterialRequest | BoundKeyMaterialRequest
@@ -105,13 +106,23 @@ export class KeyMaterialAnswers {
   constructor(
     private readonly results: FirstResults,
     private readonly material: KeyMaterial,
+    private readonly passedOn: PassedOnRequests,
   ) {}
 
   /** @param sender the provider that asks; ours, for a local user */
   of(sender: Peer, body: Uint8Array): Promise<Uint8Array> {
-    // Two requests of the draft may be equal to the byte, and each is to get KeyPackages of its own.
-    if (sender.dialect === 'draft') return this.material.answerDraft(sender.domain, body)
+    if (sender.dialect === 'draft') return this.ofDraft(sender.domain, body)
     const { tbs } = decodedOrRefused(decodeExtendedKeyMaterialRequest(body))
     return this.results.once(sender, 'keyMaterial', tbs, () => this.material.answer(sender.domain, body))
   }
+
+  /** Two requests of the draft may be equal to the byte, and each is to get KeyPackages of its own, if it is of a user of who sends it. */
+  private ofDraft(sender: string, body: Uint8Array): Promise<Uint8Array> {
+    const request = decodedOrRefused(decodeKeyMaterialRequest(body))
+    const answer = () => this.material.answerDraft(sender, body)
+    return parseUserUri(request.requestingUser)?.domain === sender ? answer() : this.passedOn.once(sender, request, answer)
+  }
 }
+
+/** With what it needs alone. */
+export const KEY_MATERIAL_ANSWERS = [PassedOnRequests, KeyMaterialAnswers]

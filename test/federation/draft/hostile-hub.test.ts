@@ -168,6 +168,30 @@ describe('a hostile hub of the draft', () => {
     expect(groups.length).toBe(0)
   })
 
+  it('gets no other KeyPackages by a request that it has passed on, until one of them was used', async () => {
+    const [carol] = await draft.world.cast('carol')
+    const [bob] = await draftUser(draft.b, 'bob')
+    const [dave] = await draftUser(draft.c, 'dave')
+    // c.example has shown the key of dave.
+    await dave!.claim(await dave!.createRoom(`own-${dave!.device.user.split('/u/')[1]}`), carol.user)
+    const room = await bob!.createRoom(`passed-${bob!.device.user.split('/u/')[1]}`)
+    const passed = await dave!.device.keyMaterialRequest(carol.user, room)
+    const repeat = async () => {
+      const { status, body } = await draft.b.caller.post('a.example', 'keyMaterial', carol.user, passed)
+      expect(status).toBe(200)
+      return decodeWhole(body, readKeyMaterialResponse).clients.map(({ keyPackage }) => Buffer.from(keyPackage ?? []).toString('hex'))
+    }
+    const [first, ...others] = [await repeat(), ...(await Promise.all([repeat(), repeat(), repeat()]))]
+    expect(first![0]).not.toBe('')
+    expect(others).toEqual([first, first, first])
+    const add = { proposalType: 'add' as const, add: { keyPackage: decodeMls(Buffer.from(first![0]!, 'hex'), decodeKeyPackage) } }
+    const bundle = await bob!.device.group(room).commit([add])
+    bob!.device.group(room).settle(true)
+    const message = bytes(u16(MLS_1_0), u16(WELCOME), bundle.welcome!)
+    expect((await notify(room, { timestamp: 1n, kind: 'welcome', message, tree: bundle.tree })).status).toBe(201)
+    expect(await repeat()).not.toEqual(first)
+  })
+
   it('says nothing in rooms of other hubs, in rooms here and in groups of another name', async () => {
     const { bob, room, group } = await roomAtB('places')
     const fanout = application(await bob.device.group(room).encrypt('elsewhere'))
