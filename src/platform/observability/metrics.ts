@@ -70,7 +70,10 @@ export class Metrics {
       help,
       registers: [this.registry],
       async collect() {
-        const value = await within(READ_MS, Promise.resolve().then(read)).catch(() => void unread.inc({ metric: name }))
+        const value = await within(READ_MS, Promise.resolve().then(read)).catch(() => {
+          unread.inc({ metric: name })
+          return undefined
+        })
         if (value === undefined) this.remove()
         else this.set(value)
       },

@@ -22,6 +22,7 @@ const OF_A_ROOM: readonly Errand[] = [
 /** and about one group. */
 const OF_A_GROUP: readonly Errand[] = [
   ...OF_A_ROOM,
+  ({ client }, { path }) => client.device.http.get(`${path}/log/vanished`),
   ({ client }, { path }) => client.device.http.post(`${path}/abuse-reports`, { alleged_abuser: client.user }),
   ({ client }, { path }) => client.device.http.post(`${path}/sealed-group-info`, { request: new Uint8Array(32) }),
 ]

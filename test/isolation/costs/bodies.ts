@@ -130,6 +130,12 @@ export const BODY_PIECES: readonly Piece[] = [
     make: frame({ t: 'ping', n: 1 }),
   },
   {
+    name: 'frame of a post',
+    place: 'event loop',
+    bounded: 'the size of a frame',
+    make: frame({ t: 'post', id: 1, group_id: randomBytes(32), message: randomBytes(63 * 1024) }),
+  },
+  {
     name: 'page of a log in JSON',
     place: 'event loop',
     bounded: '1 MiB a page',
