@@ -177,11 +177,9 @@ function delivery(): string[] {
     `INSERT INTO inbox (device_id, kind, gid) SELECT 3, 'resync', g FROM ${series(2_000)} g`,
     `INSERT INTO pending_removal (gid, device_id, reason, proposed_epoch) SELECT gid, device_id, 'leave', 1 FROM member WHERE gid % 100 = 50 AND until_seq IS NULL`,
     `INSERT INTO device_news (device_id) SELECT d FROM ${series(20_000)} d`,
-    `INSERT INTO draft_member (gid, device_id, leaf_index, welcome_hash, tree_hash)
-     SELECT gid, device_id, 1, ${hash(`'welcome ' || gid`)}, ${hash(`'tree ' || gid`)} FROM member ON CONFLICT DO NOTHING`,
+    `INSERT INTO draft_member (gid, device_id, leaf_index, welcome_hash, tree_hash) SELECT gid, device_id, 1, ${hash(`'welcome ' || gid`)}, ${hash(`'tree ' || gid`)} FROM member ON CONFLICT DO NOTHING`,
     `INSERT INTO draft_tree (gid, hash, bytes) SELECT gid, ${hash(`'tree ' || gid`)}, '\\x00' FROM groups`,
-    `INSERT INTO draft_claim (hash, account_id, refs, answer, expires_at)
-     SELECT ${hash(`'claim ' || d`)}, 1 + d % 1000, ARRAY[${hash(`'ref ' || d || ' 1'`)}], '\\x00', now() + interval '20 days' FROM ${series(5_000)} d`,
+    `INSERT INTO draft_claim (hash, account_id, refs, answer, expires_at) SELECT ${hash(`'claim ' || d`)}, 1 + d % 1000, ARRAY[${hash(`'ref ' || d || ' 1'`)}], '\\x00', now() + interval '20 days' FROM ${series(5_000)} d`,
     `INSERT INTO draft_taken (hash, room_id, accepted_at) SELECT ${hash(`'taken ' || d`)}, 'mimi://b.example/r/' || d, now() FROM ${series(5_000)} d`,
   ]
 }
