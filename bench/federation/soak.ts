@@ -3,7 +3,7 @@ import { Processes } from '../processes.js'
 import { describeSamples, printTable, round } from '../samples.js'
 import { HonestLoad, type Samples } from './soak/honest-load.js'
 import { HostileProcess } from './soak/hostile-process.js'
-import { heldBy, startProviders, type Held, type SoakProvider } from './soak/providers.js'
+import { heldBy, refusalsOf, startProviders, type Held, type SoakProvider } from './soak/providers.js'
 
 /**
  * `npm run bench -- federation/soak [MINUTES]`: one hub and two followers, whose users chat, and one hostile provider that does everything
@@ -71,11 +71,16 @@ async function measure(processes: Processes): Promise<string[]> {
       const [from, to] = [before[index], after[index]]
       return from && to && printGrowth(one, from, to) > MOST_BYTES
     })
-    console.log(`Failed requests of honest users: ${calm.failed} without, ${attacked.failed} with the hostile provider`)
+    printTable(
+      Object.entries({ without: calm, with: attacked }).flatMap(([phase, { failed }]) =>
+        [...failed].map(([how, times]) => ({ phase, how, times })),
+      ),
+    )
+    for (const one of providers) printTable(await refusalsOf(one))
     return [
       ...slow.map(({ name }) => `${name}: the 99th percentile is more than ${MOST_TIMES} times that without the hostile provider`),
       ...big.map(({ domain }) => `${domain} holds more than ${MOST_BYTES} bytes more`),
-      ...(attacked.failed > calm.failed ? ['honest users were refused'] : []),
+      ...(attacked.failed.size > calm.failed.size ? ['honest users were refused'] : []),
     ]
   } finally {
     await hostile.stop()

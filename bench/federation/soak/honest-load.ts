@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client } from '../../../examples/client/client.js'
 import type { Group } from '../../../examples/client/group.js'
+import { ServerProblem } from '../../../examples/client/http.js'
 import { utf8 } from '../../../examples/client/wire.js'
 import type { SoakProvider } from './providers.js'
 
@@ -19,7 +20,8 @@ export interface Samples {
   readonly committed: number[]
   /** A request of a user that touches no peer. */
   readonly read: number[]
-  failed: number
+  /** Requests that failed, by how. */
+  readonly failed: Map<string, number>
 }
 
 interface Member {
@@ -99,10 +101,15 @@ export class HonestLoad {
       const planned = began + index * ms
       await sleep(Math.max(0, planned - performance.now()))
       const begun = work(planned, index)
-        .catch(() => void this.samples.failed++)
+        .catch((error: unknown) => this.noteFailure(error))
         .finally(() => this.open.delete(begun))
       this.open.add(begun)
     }
+  }
+
+  private noteFailure(error: unknown): void {
+    const how = error instanceof ServerProblem ? `${error.status} ${error.kind}` : String(error).slice(0, 80)
+    this.samples.failed.set(how, (this.samples.failed.get(how) ?? 0) + 1)
   }
 
   private async say(sender: Member, text: string, planned: number): Promise<void> {
@@ -161,7 +168,7 @@ async function member({ url, domain }: SoakProvider, user: string): Promise<Memb
 }
 
 function noSamples(): Samples {
-  return { delivered: [], committed: [], read: [], failed: 0 }
+  return { delivered: [], committed: [], read: [], failed: new Map() }
 }
 
 interface Read {

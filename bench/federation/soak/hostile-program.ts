@@ -23,7 +23,7 @@ async function useOwnAddress(): Promise<void> {
   )
   probe.close()
   if (!isThere) return console.error(`${ADDRESS} is not there: limits by address hold for all providers together`)
-  const dispatcher = new Agent({ connect: { localAddress: ADDRESS } })
+  const dispatcher = new Agent({ localAddress: ADDRESS })
   const send = (...[input, init]: Parameters<typeof fetchBy>) => fetchBy(input, { ...init, dispatcher })
   globalThis.fetch = send as unknown as typeof globalThis.fetch
 }

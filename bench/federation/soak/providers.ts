@@ -57,3 +57,10 @@ export async function heldBy({ pool }: SoakProvider): Promise<Held> {
   }
   return { bytes: Number(size.rows[0]?.bytes ?? 0), rows }
 }
+
+/** What its limits have refused. */
+export async function refusalsOf({ domain, url }: SoakProvider): Promise<Record<string, string | number>[]> {
+  const text = await (await fetch(`${url}/metrics`)).text()
+  const found = [...text.matchAll(/^limits_refused_total\{limit="([^"]+)"\} (\d+)$/gm)]
+  return found.map(([, limit = '', times = '']) => ({ domain, limit, times: Number(times) }))
+}
