@@ -1,4 +1,7 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Agent, fetch as fetchBy } from 'undici'
 import { HostileProvider, type Victim } from '../../../test/federation/hostile/peer/hostile-provider.js'
 import { ATTACKS, answering } from './attacks.js'
 import type { Told } from './hostile-process.js'
@@ -7,6 +10,25 @@ import type { Told } from './hostile-process.js'
 const REQUESTS_PER_SECOND = 100
 /** Unanswered ones at a time, so that a victim that is slow is not asked more and more. */
 const MOST_AT_ONCE = 50
+
+/** Of its own: what is counted by address must not be counted against the honest providers, which share another one. */
+const ADDRESS = '127.0.0.66'
+
+/** Sends everything from that address, where the system has it (Linux does). */
+async function useOwnAddress(): Promise<void> {
+  const probe = createServer().listen(0, ADDRESS)
+  const isThere = await once(probe, 'listening').then(
+    () => true,
+    () => false,
+  )
+  probe.close()
+  if (!isThere) return console.error(`${ADDRESS} is not there: limits by address hold for all providers together`)
+  const dispatcher = new Agent({ connect: { localAddress: ADDRESS } })
+  const send = (...[input, init]: Parameters<typeof fetchBy>) => fetchBy(input, { ...init, dispatcher })
+  globalThis.fetch = send as unknown as typeof globalThis.fetch
+}
+
+await useOwnAddress()
 
 /** The program of the hostile provider's process: its parent names its victims, and it attacks until its parent stops it. */
 const provider = await new HostileProvider(process.argv[2] ?? '').listen()

@@ -1,4 +1,5 @@
 import type { Sql } from '../../platform/postgres/sql.js'
+import { MAX_DIRECTORIES } from '../../protocol/evidence/document.js'
 import { sha256 } from '../../protocol/sha256.js'
 
 /** Of the payload of a directory (docs/federation-profile.md, Discovery). Times are Unix seconds. */
@@ -9,8 +10,11 @@ interface DirectoryContent {
   readonly keys: readonly { readonly kid: string; readonly x: string; readonly nbf: number; readonly exp?: number | undefined }[]
 }
 
-/** So often in a day may a provider change its keys: each change is kept, or what was signed before could not be proven any more. */
-const MOST_CHANGES = 100
+/**
+ * So often may a provider change its keys, in a day and in 400 days: each change is kept, and all of them fit into one file of evidence, or what was
+ * signed before could not be proven any more.
+ */
+const MOST_CHANGES = { inDay: 24, inAll: MAX_DIRECTORIES - 2 }
 
 /**
  * Keeps a directory that has come into force, unless one of the same keys was kept within a day and has an hour to go: heads and receipts that its keys
@@ -26,7 +30,8 @@ export async function keepDirectory(sql: Sql, signed: object, content: Directory
     text: `WITH latest AS (
              SELECT d.keys, d.issued_at, d.expires_at FROM kept_directory d WHERE d.domain = $1 ORDER BY d.kept_at DESC, d.issued_at DESC LIMIT 1
            ), changes AS (
-             SELECT count(*) >= $7 AS many FROM kept_directory d WHERE d.domain = $1 AND d.changed AND d.kept_at > now() - interval '1 day'
+             SELECT count(*) FILTER (WHERE d.kept_at > now() - interval '1 day') >= $7 OR count(*) >= $9 AS many
+               FROM kept_directory d WHERE d.domain = $1 AND d.changed AND d.kept_at > now() - interval '400 days'
            ), kept AS (
              INSERT INTO kept_directory (domain, hash, keys, key_ids, changed, issued_at, expires_at, document)
              SELECT $1, $2, $3, $8, coalesce((SELECT l.keys <> $3 FROM latest l), true), $4, $5, $6
@@ -43,8 +48,9 @@ export async function keepDirectory(sql: Sql, signed: object, content: Directory
       new Date(content.issued_at * 1000),
       new Date(content.expires_at * 1000),
       document,
-      MOST_CHANGES,
+      MOST_CHANGES.inDay,
       keys.map(({ kid }) => kid),
+      MOST_CHANGES.inAll,
     ],
   })
   return rows[0]?.many !== true
@@ -60,9 +66,6 @@ export async function directoryOfKey(sql: Sql, domain: string, keyId: string): P
   return rows[0]?.hash ?? null
 }
 
-/** As many as a file of evidence may hold. */
-const MOST_IN_A_FILE = 64
-
 /** The directories of these hashes, and those between them in which keys have changed, the oldest first. */
 export async function directoriesBetween(sql: Sql, domain: string, hashes: readonly Uint8Array[]): Promise<string[]> {
   const { rows } = await sql.query<{ document: string }>({
@@ -70,7 +73,7 @@ export async function directoriesBetween(sql: Sql, domain: string, hashes: reado
                 found AS (
                   SELECT d.hash, d.document, d.issued_at, d.hash = ANY ($2::bytea[]) AS named FROM kept_directory d, ends e
                    WHERE d.domain = $1 AND (d.hash = ANY ($2::bytea[]) OR d.changed AND d.issued_at BETWEEN e.lo AND e.hi)
-                   ORDER BY named DESC, d.issued_at LIMIT ${MOST_IN_A_FILE}
+                   ORDER BY named DESC, d.issued_at LIMIT ${MAX_DIRECTORIES}
                 )
            SELECT document FROM found ORDER BY issued_at`,
     values: [domain, hashes],

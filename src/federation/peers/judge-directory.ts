@@ -14,6 +14,8 @@ export interface PinnedKey {
 const TOLERATED_SECONDS = 300
 /** A directory that is valid for longer would let a stolen key live as long, where its fetch is kept from a peer. */
 const MAX_VALID_SECONDS = 30 * 86_400
+/** One that ends soon would prove nothing that its keys sign later. */
+const MIN_VALID_SECONDS = 86_400
 
 /** What is known of a provider when its directory comes again. */
 export interface Known {
@@ -64,6 +66,7 @@ function reasonInTimes({ directory, payloadHash }: Fetched, { issuedAt, payloadH
   const [issued, expires] = [directory.issued_at * 1000, directory.expires_at * 1000]
   if (expires <= now.getTime()) return 'it has expired'
   if (directory.expires_at - directory.issued_at > MAX_VALID_SECONDS) return 'it is valid for too long'
+  if (directory.expires_at - directory.issued_at < MIN_VALID_SECONDS) return 'it is valid for too short a time'
   if (directory.issued_at > now.getTime() / 1000 + TOLERATED_SECONDS) return 'it is of the future'
   if (!issuedAt) return undefined
   if (issued < issuedAt.getTime()) return 'it is older than one that was trusted'

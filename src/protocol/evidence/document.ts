@@ -3,7 +3,8 @@ import { LETTER_OF_KIND, LOG_KINDS } from '../log-chain.js'
 import type { HeadStatement } from '../mimi/microchat/heads.js'
 
 const MAX_LINKS = 20_000
-const MAX_DIRECTORIES = 64
+/** Of the hub, from the key that signed one head to the key that signed the other. A provider cannot change its keys more often in the time for which heads are compared. */
+export const MAX_DIRECTORIES = 512
 
 const Domain = z.string().min(1).max(260)
 /** Without padding, in the one spelling that there is of each value. */

@@ -76,6 +76,7 @@ describe('a directory that comes later', () => {
     ['gives a key another id', 'a key has another id than before, or an id another key', () => ({ keys: [{ ...first, kid: 'k9' }] })],
     ['is an older one', 'it is older than one that was trusted', () => ({ issued: seconds() - 900 })],
     ['is for a year', 'it is valid for too long', () => ({ issued: seconds() + 1, more: { expires_at: seconds() + 365 * 86_400 } })],
+    ['is for an hour', 'it is valid for too short a time', () => ({ issued: seconds() + 1, more: { expires_at: seconds() + 3_600 } })],
     ['has expired', 'it has expired', () => ({ more: { expires_at: seconds() - 1 } })],
     ['is of the future', 'it is of the future', () => ({ issued: seconds() + 600 })],
     ['is of another domain', 'it is of another domain', () => ({ domain: 'd.example' })],

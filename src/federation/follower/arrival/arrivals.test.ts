@@ -28,7 +28,7 @@ function follower(times: Partial<ArrivalTimes> = {}, fetch: () => Promise<boolea
     expect: (_group: Uint8Array, seq: bigint) => state.expected.push(seq),
   }
   const hints = { subscribe: (given: typeof listener) => ((listener = given), () => undefined) }
-  const all = { longest: HOUR, push: HOUR, look: HOUR, fetchAgain: HOUR, ...times }
+  const all = { longest: HOUR, push: HOUR, look: HOUR, lookForFirst: 1, fetchAgain: HOUR, ...times }
   const arrivals = new Arrivals({ query } as never, pull as never, hints as never, all)
   arrivals.onModuleInit()
   /** As Replicas tells all nodes after each batch. */
@@ -73,6 +73,31 @@ describe('the answer of a hub', () => {
     expect(await settled(answered)).toBe(false)
     receive(3n, 9n)
     expect(await answered).toBeUndefined()
+  })
+
+  it('is not looked for at each batch of another group while nothing of its own is here', async () => {
+    const { arrivals, state, hear } = follower({ lookForFirst: HOUR })
+    state.place = undefined
+    const answered = arrivals.of(home(), at(3n))
+    for (let gid = 100n; gid < 150n; gid++) {
+      hear(gid)
+      expect(await settled(answered)).toBe(false)
+    }
+    expect(state.looks).toBe(1)
+    arrivals.beforeApplicationShutdown()
+  })
+
+  it('is looked for once for all who wait for the group', async () => {
+    const { arrivals, state, receive } = follower()
+    const answers = Array.from({ length: 50 }, () => arrivals.of(home(), at(6n)))
+    expect(await settled(answers[0]!)).toBe(false)
+    const { looks } = state
+    expect(looks).toBeLessThanOrEqual(2)
+    receive(5n)
+    expect(await settled(answers[0]!)).toBe(false)
+    receive(6n)
+    expect(await Promise.all(answers)).toEqual(answers.map(() => undefined))
+    expect(state.looks).toBeLessThanOrEqual(looks + 4)
   })
 
   it('is found by a look where another node took the batch, and no hint came', async () => {

@@ -6,6 +6,7 @@ import { Hints } from '../../../platform/hints/hints.js'
 import { POOL } from '../../../platform/postgres/sql.js'
 import { Pull } from '../replica/pull.js'
 import { placeOf, type ReplicaPlace } from './place.repository.js'
+import { SharedLooks } from './shared-looks.js'
 import { type Wait, Waits } from './waits.js'
 
 /** Milliseconds. */
@@ -16,11 +17,13 @@ export interface ArrivalTimes {
   readonly push: number
   /** Between looks at the database: other nodes may take the batch, and their hints may be lost. */
   readonly look: number
+  /** The same for a group of which nothing is here yet: a hint names a row, and nobody knows yet which will be its. */
+  readonly lookForFirst: number
   /** Between the end of one fetch that did not bring the entry and the next. */
   readonly fetchAgain: number
 }
 export const ARRIVAL_TIMES = Symbol('ARRIVAL_TIMES')
-const USUAL_ARRIVAL_TIMES: ArrivalTimes = { longest: 3_000, push: 500, look: 250, fetchAgain: 250 }
+const USUAL_ARRIVAL_TIMES: ArrivalTimes = { longest: 3_000, push: 500, look: 250, lookForFirst: 100, fetchAgain: 250 }
 
 /** For how long a hub whose push did not come in time is not waited for, but asked at once. */
 const SLOW_MS = 10_000
@@ -39,6 +42,7 @@ export interface AcceptedPlace {
 @Injectable()
 export class Arrivals implements OnModuleInit, OnModuleDestroy, BeforeApplicationShutdown {
   private readonly waits = new Waits()
+  private readonly looks = new SharedLooks<ReplicaPlace | undefined>()
   /** Hubs of which an entry had to be fetched just now. */
   private readonly slow = new LRUCache<string, true>({ max: MAX_REMEMBERED, ttl: SLOW_MS })
   private unsubscribe = (): void => undefined
@@ -69,7 +73,7 @@ export class Arrivals implements OnModuleInit, OnModuleDestroy, BeforeApplicatio
   async of(home: Home, entry: AcceptedPlace): Promise<bigint | undefined> {
     const wait = this.waits.begin(home.hub)
     try {
-      const place = wait ? await this.until(wait, home, entry) : await placeOf(this.pool, home)
+      const place = wait ? await this.until(wait, home, entry) : await this.look(home)
       if (holds(place, entry)) return undefined
       if (!place?.ended) this.pull.expect(home.groupId, entry.seq)
       return place?.headSeq ?? 0n
@@ -84,7 +88,7 @@ export class Arrivals implements OnModuleInit, OnModuleDestroy, BeforeApplicatio
     let fetchAt = begun + (this.slow.has(home.hub) ? 0 : this.times.push)
     for (;;) {
       wait.clear()
-      const place = await placeOf(this.pool, home)
+      const place = await this.look(home)
       wait.gid = place?.gid
       const now = performance.now()
       const left = begun + this.times.longest - now
@@ -96,8 +100,13 @@ export class Arrivals implements OnModuleInit, OnModuleDestroy, BeforeApplicatio
           wait.wake()
         })
       }
-      await wait.sleep(Math.min(left, this.times.look, Math.max(fetchAt - now, 0)))
+      const look = place ? this.times.look : this.times.lookForFirst
+      await wait.sleep(Math.min(left, look, Math.max(fetchAt - now, 0)))
     }
+  }
+
+  private look(home: Home): Promise<ReplicaPlace | undefined> {
+    return this.looks.get(`${home.hub} ${Buffer.from(home.groupId).toString('latin1')}`, () => placeOf(this.pool, home))
   }
 
   /** @returns whether the hub has answered; one that does not is not asked again meanwhile */

@@ -75,9 +75,9 @@ export class Waits {
     else this.ofHub.delete(wait.hub)
   }
 
-  /** Something came for a group; who waits for the first of a group does not know its row yet. */
+  /** Something came for a group. Who waits for the first of a group does not know its row yet, and looks now and then. */
   heard(gid: bigint): void {
-    for (const wait of this.all) if (wait.gid === undefined || wait.gid === gid) wait.wake()
+    for (const wait of this.all) if (wait.gid === gid) wait.wake()
   }
 
   /** All look once more, and then answer. */
