@@ -40,6 +40,21 @@ describe('application data (draft-ietf-mls-extensions)', () => {
     const next = nextOf(await judgeCommit(forge, items, { path: null }))
     const after = participants(['mimi://a.example/u/b', 9], ['mimi://a.example/u/c', 3], ['mimi://a.example/u/d', 4])
     expect(next.groupContext.extensions).toContainEqual({ type: 6, data: new Uint8Array(dictionary(after, metadata('new')).data) })
+    // No user twice, and nobody who is not there.
+    const wrong = [
+      [[], [0, 0], []],
+      [[[0, 9]], [0], []],
+      [[], [3], []],
+      [[], [], [['mimi://a.example/u/a', 1]]],
+      [[], [0], [['mimi://a.example/u/a', 1]]],
+    ] as [[number, number][], number[], [string, number][]][]
+    for (const [changed, removed, added] of wrong) {
+      const update = new TlsWriter()
+        .vector(changed, (item, [index, role]) => item.uint32(index).uint32(role))
+        .vector(removed, (item, index) => item.uint32(index))
+        .raw(participants(...added))
+      expect(await judgeProposal(forge, proposals.appDataUpdate(0x22, update.written()))).toMatchObject({ rule: 'app-data-update-fits' })
+    }
     // The first update of a list that is empty, and one that does not fit.
     const other = await Forge.group(3, [appDataDictionary(7)], withAppData)
     nextOf(await judgeCommit(other, [byValue(proposals.appDataUpdate(0x23, metadata('first')))], { path: null }))

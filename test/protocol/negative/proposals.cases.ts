@@ -139,7 +139,7 @@ export const proposalCases: NegativeCase[] = [
   },
   {
     rule: 'app-data-update-fits',
-    title: 'an update of a participant list that removes a user twice',
+    title: 'an update of a participant list that removes who is not there',
     // changed: none; removed: 0 and 0; added: none
     verdict: async () =>
       judgeProposal(await withDictionary(), proposals.appDataUpdate(0x22, Buffer.from([0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0]))),
