@@ -113,7 +113,7 @@ export class DirectoryMembership implements Membership {
     if (proposal.kind === 'psk' && !context.standing.admin) throw new PolicyRefusal('Only admins may propose a PSK.')
     const target = proposal.kind === 'remove' ? memberOf(state, proposal.removed) : undefined
     const removed = target ? [await this.removal(context, target)] : []
-    const extensions = proposal.kind === 'group-context-extensions'
+    const extensions = proposal.kind === 'group-context-extensions' || proposal.kind === 'app-data-update'
     refuseWish(context, { added: [], removed, reinit: proposal.kind === 'reinit', extensions })
     if (proposal.kind === 'reinit') {
       refuseUnusableId(proposal)
@@ -209,7 +209,8 @@ function refuseAgainstPolicy(
 ): void {
   const added = addsOf(verdict).map((member) => ({ ...deviceOf(directory, member), authorized: member.byReference }))
   const own = new Set(verdict.proposals.flatMap(({ proposal, byReference }) => (byReference ? [] : [proposal.kind])))
-  const [reinit, extensions] = [own.has('reinit'), own.has('group-context-extensions')]
+  // Application data are among the extensions of the group.
+  const [reinit, extensions] = [own.has('reinit'), own.has('group-context-extensions') || own.has('app-data-update')]
   const by = { userId: caller.userId, admin: standing.admin }
   const judged = judgeRosterChange(standing.policy, { by, added, removed, reinit, extensions })
   if (judged.kind === 'refused') throw new PolicyRefusal(judged.why)

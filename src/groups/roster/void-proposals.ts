@@ -104,6 +104,7 @@ async function isVoid(
     case 'reinit':
       return lacksRight(context, proposer, { reinit: true }) || isGroupIdTaken(sql, proposal.groupId)
     case 'group-context-extensions':
+    case 'app-data-update':
       return lacksRight(context, proposer, { extensions: true })
     default:
       return proposal.kind === 'psk' && !proposer.admin

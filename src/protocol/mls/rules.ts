@@ -33,7 +33,11 @@ export const RULES = {
   'proposal-type-supported': ['12.2', 'Every member that processes it lists a proposal type that is not a default one.'],
   'app-data-update-component': [
     'draft-ietf-mls-extensions',
-    'An AppDataUpdate is of a component whose updates the server can apply: it knows none, so only removals.',
+    'An AppDataUpdate is a removal, or of a component whose updates the server can apply: participant_list and room_metadata of MIMI.',
+  ],
+  'app-data-update-fits': [
+    'draft-ietf-mimi-protocol-06',
+    'The group has an app_data_dictionary, and an update of its participant list is of users who are there, and names each user once.',
   ],
   'app-data-update-absent': ['draft-ietf-mls-extensions', 'An AppDataUpdate removes only data that is there.'],
 
@@ -45,7 +49,7 @@ export const RULES = {
   'add-init-key': ['10.1', 'No two Adds have one init key.'],
   'psk-repeated': ['12.2', 'No two PSK proposals have one PreSharedKeyID.'],
   'psk-usage-once': ['12.4.3.1', 'At most one PSK is for a reinitialization or a branch.'],
-  'app-data-update-repeated': ['draft-ietf-mls-extensions', 'No two AppDataUpdates are of one component whose data one of them removes.'],
+  'app-data-update-repeated': ['draft-ietf-mls-extensions', 'No two AppDataUpdates are of one component.'],
   'app-data-dictionary-kept': [
     'draft-ietf-mls-extensions',
     'Where AppDataUpdate is required, GroupContextExtensions leaves app_data_dictionary as it was.',

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from '@jest/globals'
 import type { Client } from '../../../examples/client/client.js'
+import { proposalsOf } from '../../../src/federation/draft/follower/draft-replica.repository.js'
 import { eventually } from '../../support/eventually.js'
 import { draftUser, useDraftWorld } from './draft-world.js'
 import type { Chat } from './peer/chat.js'
@@ -83,7 +84,11 @@ describe('the copy of a group of a hub of the draft', () => {
     expect((await notify(other, garbage(otherId, 1, 1_000))).status).toBe(201)
     alice.connect()
     await inGroup(alice, bob, room)
-    expect((await notify(room, garbage(groupId, 1, 250_000))).status).toBe(201)
+    const more = garbage(groupId, 1, 250_000)
+    await eventually(
+      async () => (await notify(room, more)).status,
+      (status) => status === 201,
+    )
   })
 
   it('keeps the tree of a Welcome once, for however many devices it is', async () => {
@@ -97,6 +102,17 @@ describe('the copy of a group of a hub of the draft', () => {
     expect(
       await one<number>('SELECT count(*)::int AS value FROM draft_member d JOIN groups g USING (gid) WHERE g.room_id = $1', room),
     ).toBe(3)
+  })
+
+  it('has its waiting Proposals read up to four megabytes, however many a hub has sent', async () => {
+    const { room } = await roomAtB('proposals', await offline())
+    const gid = await one<bigint>('SELECT gid AS value FROM groups WHERE room_id = $1', room)
+    await draft.server.pool.query(
+      `INSERT INTO log (gid, seq, kind, epoch, accepted_at, hash, chain, bytes)
+       SELECT $1, 100 + n, 'p', 5, now(), sha256(int4send(n)), sha256(int4send(n)), decode(repeat('00', 1000000), 'hex') FROM generate_series(1, 8) n`,
+      [gid],
+    )
+    expect((await proposalsOf(draft.server.pool, gid, 5n)).length).toBe(4)
   })
 
   it('never falls back in its epoch', async () => {

@@ -85,6 +85,14 @@ export const proposalListCases: NegativeCase[] = [
       judgeCommit(await withDictionary(), [byValue(proposals.appDataRemoval(7)), byValue(proposals.appDataRemoval(7))], { path: null }),
   },
   {
+    rule: 'app-data-update-repeated',
+    title: 'two updates of one room’s metadata',
+    verdict: async () => {
+      const update = byValue(proposals.appDataUpdate(0x23, Buffer.from([0, 0, 0, 0, 0, 0])))
+      return judgeCommit(await withDictionary(), [update, update], { path: null })
+    },
+  },
+  {
     rule: 'app-data-dictionary-kept',
     title: 'new extensions without the dictionary',
     verdict: async () => {

@@ -20,6 +20,7 @@ const oneWithoutSelfRemove = once(() =>
   Forge.group(4, [], { leaf: (at) => (at === 3 ? { capabilities: { proposals: [0x0a0a, 0x1a1a] } } : {}) }),
 )
 const withDictionary = once(() => Forge.group(3, [appDataDictionary(7)], withAppData))
+const withoutDictionary = once(() => Forge.group(3, [], withAppData))
 
 /** RFC 9420 §12.1: proposals one by one. */
 export const proposalCases: NegativeCase[] = [
@@ -130,6 +131,23 @@ export const proposalCases: NegativeCase[] = [
     rule: 'app-data-update-component',
     title: 'an AppDataUpdate that leaves the new data to the component',
     verdict: async () => judgeProposal(await withDictionary(), proposals.appDataUpdate(7, Buffer.from('new'))),
+  },
+  {
+    rule: 'app-data-update-component',
+    title: 'an AppDataUpdate of room metadata that are none',
+    verdict: async () => judgeProposal(await withDictionary(), proposals.appDataUpdate(0x23, Buffer.from([1, 0]))),
+  },
+  {
+    rule: 'app-data-update-fits',
+    title: 'an update of a participant list that removes who is not there',
+    // changed: none; removed: 0 and 0; added: none
+    verdict: async () =>
+      judgeProposal(await withDictionary(), proposals.appDataUpdate(0x22, Buffer.from([0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0]))),
+  },
+  {
+    rule: 'app-data-update-fits',
+    title: 'an update of room metadata in a group without application data',
+    verdict: async () => judgeProposal(await withoutDictionary(), proposals.appDataUpdate(0x23, Buffer.from([0, 0, 0, 0, 0, 0]))),
   },
   {
     rule: 'app-data-update-absent',

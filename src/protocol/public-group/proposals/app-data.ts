@@ -5,18 +5,24 @@ import { EXTENSION_TYPES, extensionData, type Extension } from '../../mls/struct
 import { PROPOSAL_TYPES } from '../../mls/structures/proposal.js'
 import { decodedExtension, replacedExtensions, requirementsOf } from '../rules/group-extensions.js'
 import type { SentProposal } from './pending-proposals.js'
+import { isRoomUpdate, updatedRoomData } from './room-components.js'
 
 /**
- * AppDataUpdate (draft-ietf-mls-extensions). What an update makes of the data is up to the component, and the server knows no
- * component: it could not say what the GroupContext is afterwards, and so could not follow the group. It can follow a removal.
+ * AppDataUpdate (draft-ietf-mls-extensions). What an update makes of the data is up to the component, and the server knows those of rooms only: of
+ * another it could not say what the GroupContext is afterwards, and so could not follow the group. It can follow a removal.
  */
-export function appDataUpdate({ update }: AppDataUpdate): BrokenRule | undefined {
-  return brokenUnless(update === undefined, 'app-data-update-component')
+export function appDataUpdate({ component, update }: AppDataUpdate): BrokenRule | undefined {
+  return brokenUnless(update === undefined || isRoomUpdate(component, update), 'app-data-update-component')
 }
 
 /** The rules for all AppDataUpdates of a Commit, and for a replacement of extensions together with them. */
 export function appDataList(before: readonly Extension[], proposals: readonly SentProposal[]): BrokenRule | undefined {
-  return appDataUpdateRepeated(proposals) ?? appDataDictionaryKept(before, proposals) ?? appDataUpdateAbsent(before, proposals)
+  return (
+    appDataUpdateRepeated(proposals) ??
+    appDataDictionaryKept(before, proposals) ??
+    appDataUpdateAbsent(before, proposals) ??
+    appDataUpdateFits(before, proposals)
+  )
 }
 
 /**
@@ -33,20 +39,32 @@ export function appDataUpdateAbsent(before: readonly Extension[], proposals: rea
   )
 }
 
-/** Removes the data of the components that are to lose it; the other extensions stay where they are. */
+/** An update makes new data of what is there: after a replacement of the extensions in the same list. The group has a dictionary, which it begins with. */
+export function appDataUpdateFits(before: readonly Extension[], proposals: readonly SentProposal[]): BrokenRule | undefined {
+  const extensions = replacedExtensions(before, proposals)
+  const updates = updatesIn(proposals).filter(({ update }) => update !== undefined)
+  if (updates.length === 0) return undefined
+  const isThere = extensionData(extensions, EXTENSION_TYPES.appDataDictionary) !== undefined
+  return brokenUnless(isThere && updatedData(extensions, updates) !== undefined, 'app-data-update-fits')
+}
+
+/** Changes the data of the components that have updates, and removes that of those that are to lose it; the other extensions stay where they are. */
 export function applyAppDataUpdates(extensions: readonly Extension[], proposals: readonly SentProposal[]): readonly Extension[] {
-  const removed = new Set(removedComponents(proposals))
-  if (removed.size === 0) return extensions
-  const data = encodeAppDataDictionary(dictionaryOf(extensions).filter(({ component }) => !removed.has(component)))
+  const updates = updatesIn(proposals)
+  if (updates.length === 0) return extensions
+  const changed = updatedData(extensions, updates) ?? new Map<number, Uint8Array>()
+  const kept = dictionaryOf(extensions).filter(({ component }) => updates.every((one) => one.component !== component))
+  const fresh = [...changed].map(([component, data]): ComponentData => ({ component, data }))
+  const data = encodeAppDataDictionary([...kept, ...fresh].toSorted((one, other) => one.component - other.component))
   return extensions.map((extension) => (extension.type === EXTENSION_TYPES.appDataDictionary ? { ...extension, data } : extension))
 }
 
-/** One removal of a component's data, or any number of updates. */
+/** One removal of a component's data, or one update: two updates of a list would name its users by places that the first has moved. */
 function appDataUpdateRepeated(proposals: readonly SentProposal[]): BrokenRule | undefined {
   const updates = updatesIn(proposals)
   const times = new Map<number, number>()
   for (const { component } of updates) times.set(component, (times.get(component) ?? 0) + 1)
-  const holds = updates.every(({ component, update }) => update !== undefined || times.get(component) === 1)
+  const holds = updates.every(({ component }) => times.get(component) === 1)
   return brokenUnless(holds, 'app-data-update-repeated')
 }
 
@@ -59,6 +77,18 @@ function appDataDictionaryKept(before: readonly Extension[], proposals: readonly
     return data === undefined || old === undefined ? data === old : sameBytes(data, old)
   })
   return brokenUnless(kept, 'app-data-dictionary-kept')
+}
+
+/** New data by component; undefined where an update does not fit. */
+function updatedData(extensions: readonly Extension[], updates: readonly AppDataUpdate[]): Map<number, Uint8Array> | undefined {
+  const before = new Map(dictionaryOf(extensions).map(({ component, data }) => [component, data]))
+  const after = new Map<number, Uint8Array>()
+  for (const { component, update } of updates) {
+    const data = update && updatedRoomData(component, before.get(component), update)
+    if (data) after.set(component, data)
+    else if (update) return undefined
+  }
+  return after
 }
 
 function removedComponents(proposals: readonly SentProposal[]): number[] {

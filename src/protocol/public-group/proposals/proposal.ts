@@ -6,7 +6,7 @@ import { leafNodeContent, leafNodeSignature, leafNodeSource, type LifetimeLimits
 import { sameBytes } from '../../bytes.js'
 import { type Proposal, NON_DEFAULT_PROPOSALS, PROPOSAL_TYPES } from '../../mls/structures/proposal.js'
 import type { PublicMessage, Sender } from '../../mls/structures/public-message.js'
-import { appDataUpdate, appDataUpdateAbsent } from './app-data.js'
+import { appDataUpdate, appDataUpdateAbsent, appDataUpdateFits } from './app-data.js'
 import { framing } from '../framing.js'
 import { groupExtensions } from '../rules/group-extensions.js'
 import { type SentProposal, changedLeaf } from './pending-proposals.js'
@@ -49,6 +49,7 @@ export async function validateProposal(
     proposalTypesSupported(state, [sent]) ??
     proposalContent(state, sent, lifetimes) ??
     appDataUpdateAbsent(state.groupContext.extensions, [sent]) ??
+    appDataUpdateFits(state.groupContext.extensions, [sent]) ??
     (await proposalSignatures(state, sent))
   return found === undefined ? { kind: 'valid', ref, proposal, sender } : refused(found)
 }
