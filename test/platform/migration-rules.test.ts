@@ -19,6 +19,12 @@ describe('a migration beside a running server', () => {
     ['changes a type', 'ALTER TABLE account ALTER COLUMN user_uri TYPE varchar(9)'],
     ['reads all rows for a NULL', 'ALTER TABLE account ALTER user_uri SET NOT NULL'],
     ['validates at once', 'ALTER TABLE inbox ADD CONSTRAINT k CHECK (kind > 0) NOT VALID; ALTER TABLE inbox VALIDATE CONSTRAINT k'],
+    ['drops a table', 'DROP TABLE IF EXISTS equivocation'],
+    ['drops a column', 'ALTER TABLE followed_group DROP COLUMN x'],
+    ['drops one of a small table', 'ALTER TABLE peer DROP x'],
+    ['renames a column', 'ALTER TABLE peer RENAME COLUMN x TO y'],
+    ['writes all rows', 'UPDATE device SET x = 1'],
+    ['deletes rows', 'DELETE FROM ONLY public.inbox WHERE kind = 1'],
   ])('%s: refused', (_what, sql) => expect(faultsOf(sql)).toHaveLength(1))
 
   it.each([
@@ -31,6 +37,9 @@ describe('a migration beside a running server', () => {
       'adds columns',
       "ALTER TABLE device ADD COLUMN x int[] NOT NULL DEFAULT '{}', ADD COLUMN y text, ADD COLUMN z timestamptz DEFAULT now()",
     ],
+    ['drops what it has made', 'CREATE TABLE thing (id int); DROP TABLE thing'],
+    ['drops a constraint and a default', 'ALTER TABLE inbox DROP CONSTRAINT k, ALTER COLUMN x DROP DEFAULT'],
+    ['writes a small table', 'UPDATE peer SET x = 1'],
     ['speaks of an index', "-- CREATE INDEX x ON log (gid);\nCOMMENT ON TABLE log IS 'CREATE INDEX x ON log (gid);'"],
   ])('%s: allowed', (_what, sql) => expect(faultsOf(sql)).toEqual([]))
 })
