@@ -79,3 +79,25 @@ describe('history', () => {
     expect(await problemOf(read(alice))).toMatchObject({ status: 410, type: 'group-deleted' })
   })
 })
+
+describe('entries that went with a new incarnation', () => {
+  const vanished = (deviceId: bigint, query: Parameters<History['vanished']>[2] = {}) =>
+    history.vanished(callerOf(deviceId), group.groupId, query)
+  const seqs = ({ entries }: Awaited<ReturnType<History['vanished']>>) => entries.map(({ seq }) => Number(seq))
+
+  it('are shown to who was a member then: not from before it joined, nor from after it was removed', async () => {
+    await group.say(2)
+    await group.add(bob)
+    await group.say(2)
+    await group.remove(bob)
+    await group.say(1)
+    await database.pool.query(
+      `INSERT INTO vanished_entry (gid, incarnation, seq, kind, epoch, hash) SELECT $1, 1, n, 'a', 0, sha256(n::text::bytea) FROM generate_series(1, 9) n`,
+      [group.gid],
+    )
+    expect(seqs(await vanished(alice))).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9])
+    expect(seqs(await vanished(bob))).toEqual([4, 5, 6])
+    const page = await vanished(bob, { limit: 2 })
+    expect([seqs(page), page.next_seq]).toEqual([[4, 5], 6n])
+  })
+})

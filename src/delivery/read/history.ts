@@ -36,14 +36,17 @@ export class History {
     return this.page(caller, log, from, query.limit ?? DEFAULT_LIMIT)
   }
 
-  /** Entries that went with the last new incarnation of a replica. @throws what `read` throws, but for a floor */
+  /** Entries that went with the last new incarnation of a replica, of the time in which the device was a member. @throws what `read` throws, but for a floor */
   async vanished(caller: Caller, groupId: Uint8Array, query: VanishedQuery): Promise<VanishedEntries> {
     const { log, first } = await this.readable(caller, groupId)
     const { incarnation } = log
     const limit = query.limit ?? MOST_VANISHED
     const from = query.from_seq !== undefined && query.from_seq > first.fromSeq ? query.from_seq : first.fromSeq
     const rows = await vanishedEntries(this.pool, { gid: log.gid, incarnation, fromSeq: from, limit: limit + 1 })
-    const entries = rows.slice(0, limit).map(({ kind, ...row }) => ({ ...row, kind: KIND_OF_LETTER[kind] }))
+    const wasThere = (seq: bigint) =>
+      log.intervals.some(({ fromSeq, untilSeq }) => fromSeq <= seq && (untilSeq === null || seq <= untilSeq))
+    const seen = rows.slice(0, limit).filter(({ seq }) => wasThere(seq))
+    const entries = seen.map(({ kind, ...row }) => ({ ...row, kind: KIND_OF_LETTER[kind] }))
     const next = rows[limit]
     return { incarnation, entries, ...(next && { next_seq: next.seq }) }
   }
