@@ -2003,7 +2003,8 @@ BEGIN
   FOR attempt IN 1 .. 100 LOOP
     PERFORM lock_group_id(address);
     IF NOT p_found THEN
-      DELETE FROM followed_group f WHERE f.group_id = address AND f.gid IS NULL AND f.deleted_at IS NULL;
+      DELETE FROM followed_group f
+       WHERE f.group_id = address AND f.gid IS NULL AND f.deleted_at IS NULL AND f.first_seen_at < now() - interval '10 minutes';
     END IF;
     IF NOT EXISTS (SELECT FROM groups g WHERE g.group_id = address) AND NOT EXISTS (SELECT FROM followed_group f WHERE f.group_id = address)
        AND (p_hub IS NULL OR NOT EXISTS (SELECT FROM groups g WHERE g.announced_group_id = address)) THEN

@@ -26,7 +26,8 @@ CREATE OR REPLACE FUNCTION group_id_taken(p_group_id bytea) RETURNS boolean LANG
 $$;
 
 -- An address that no other group has, for a group of another hub (p_hub) or one here (NULL): its id if that is free, else one made of hub and id.
--- What is only found, by p_found or by what stands there, gives way to what is proven; what is announced here is kept for the successor.
+-- What is only found, by p_found or by what stands there, gives way to what is proven, ten minutes after somebody has looked it up: until then who has
+-- may join by that address, with a join code that is for its hub. What is announced here is kept for the successor.
 -- Until the transaction ends nobody else takes the address.
 CREATE OR REPLACE FUNCTION free_address(p_hub text, p_mls_group_id bytea, p_found boolean) RETURNS bytea LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -35,7 +36,8 @@ BEGIN
   FOR attempt IN 1 .. 100 LOOP
     PERFORM lock_group_id(address);
     IF NOT p_found THEN
-      DELETE FROM followed_group f WHERE f.group_id = address AND f.gid IS NULL AND f.deleted_at IS NULL;
+      DELETE FROM followed_group f
+       WHERE f.group_id = address AND f.gid IS NULL AND f.deleted_at IS NULL AND f.first_seen_at < now() - interval '10 minutes';
     END IF;
     IF NOT EXISTS (SELECT FROM groups g WHERE g.group_id = address) AND NOT EXISTS (SELECT FROM followed_group f WHERE f.group_id = address)
        AND (p_hub IS NULL OR NOT EXISTS (SELECT FROM groups g WHERE g.announced_group_id = address)) THEN

@@ -47,7 +47,8 @@ export class RoomsController {
     operationId: 'getRoom',
     summary: 'Which group is current in a room',
     description:
-      'A room outlives its groups: after a reset or a ReInit it has another one. Rooms of other providers are asked for there. ' +
+      'A room outlives its groups: after a reset or a ReInit it has another one. Rooms of other providers are asked for there: ' +
+      'join such a group within ten minutes, or ask again, as another group may have its address then. ' +
       'Behind a proxy that decodes `%2F`, use getRoomByQuery.',
   })
   @Refuses('not-found', ...HUB_PROBLEMS)

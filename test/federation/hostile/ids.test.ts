@@ -133,19 +133,26 @@ describe('somebody comes into a group all the same whose id was taken before', (
     await local.send('to myself')
   })
 
-  it('by a hub that says so of a room that somebody looked up', async () => {
+  it.each([
+    ['just now: what was looked up keeps its address, to which join codes go', '0 minutes', false],
+    ['a while ago: it gives way', '11 minutes', true],
+  ])('by a hub that says so of a room that somebody looked up %s', async (_when, ago, givesWay) => {
     const { alice, bob, carol, b, id } = await cast()
-    const roomId = 'mimi://m.example/r/looked-up'
+    const roomId = `mimi://m.example/r/looked-up-${ago.slice(0, 2).trim()}`
+    const room = `/v1/rooms/${encodeURIComponent(roomId)}`
     mallory.answering = () => ({ status: 200, body: cbor({ room: roomId, group_id: id }) })
-    await carol.device.http.get(`/v1/rooms/${encodeURIComponent(roomId)}`)
+    await carol.device.http.get(room)
     expect(await followed(b, id)).toMatchObject([{ hub: 'm.example', gid: null }])
+    await b.pool.query('UPDATE followed_group SET first_seen_at = now() - $2::interval WHERE room_id = $1', [roomId, ago])
     const group = await alice.createGroup({ groupId: id })
     await group.add(bob.user)
     const bobs = await joinedAs(bob, group)
-    expect(Buffer.from(bobs.record.groupId)).toEqual(Buffer.from(id))
+    expect(Buffer.compare(bobs.record.groupId, id) === 0).toBe(givesWay)
     await chat(group, bobs, providers[0]!)
-    const { group_id: again } = await carol.device.http.get<{ group_id: Uint8Array }>(`/v1/rooms/${encodeURIComponent(roomId)}`)
-    expect(Buffer.compare(again, id)).not.toBe(0)
+    const { group_id: again } = await carol.device.http.get<{ group_id: Uint8Array }>(room)
+    expect(Buffer.compare(again, id) === 0).toBe(!givesWay)
+    const { rows } = await b.pool.query('SELECT hub FROM followed_group WHERE group_id = $1', [id])
+    expect(rows).toEqual([{ hub: givesWay ? 'a.example' : 'm.example' }])
   })
 })
 
