@@ -28,6 +28,7 @@ import {
 
 const BLIND_RSA = 2
 const MOST_REFRESHED = 1_000
+const AT_ONCE = 8
 
 /**
  * The token issuers of hubs, asked on behalf of local users without naming them. All users get the same keys: those that were announced in time,
@@ -61,7 +62,12 @@ export class RemoteIssuers implements OtherIssuers, OnModuleInit {
 
   /** Looks at issuers that users ask for, so that no announcement is missed. One that does not answer is asked the next time. */
   async refresh(): Promise<void> {
-    for (const issuer of await issuersInUse(this.pool, MOST_REFRESHED)) await this.fetch(issuer).catch(() => undefined)
+    const waiting = [...(await issuersInUse(this.pool, MOST_REFRESHED))]
+    // Several at a time: one that does not answer must not keep the others from being looked at in time.
+    const look = async () => {
+      for (let issuer = waiting.shift(); issuer !== undefined; issuer = waiting.shift()) await this.fetch(issuer).catch(() => undefined)
+    }
+    await Promise.all(Array.from({ length: AT_ONCE }, look))
     await forgetIssuers(this.pool)
   }
 

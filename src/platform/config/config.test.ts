@@ -49,7 +49,7 @@ describe('settings', () => {
     [{ ACCESS_TOKEN_TTL: '1s' }, 'ACCESS_TOKEN_TTL must be from 10s to 1d.'],
     [{ MAX_BODY_BYTES: '65MiB' }, 'MAX_BODY_BYTES must be from 1 to 64MiB.'],
     [{ TOKEN_KEY_PERIOD: '604800000' }, 'TOKEN_KEY_PERIOD must be a duration such as 250ms, 30s, 5m, 24h or 90d.'],
-    [{ TOKEN_KEY_PERIOD: '91d' }, 'TOKEN_KEY_PERIOD must be from 1h to 90d.'],
+    [{ TOKEN_KEY_PERIOD: '91d' }, 'TOKEN_KEY_PERIOD must be from 6h to 90d.'],
     [{ MAX_BODY_BYTES: '6 MB' }, 'MAX_BODY_BYTES must be a size such as 4096, 64KiB or 2MiB.'],
     [{ DATABASE_URL: 'mysql://db' }, 'DATABASE_URL must be a postgres:// URL.'],
     [{ REDIS_URL: 'redis' }, 'REDIS_URL must be redis:// or rediss:// URLs, separated by commas.'],

@@ -3,7 +3,8 @@ import { HttpUrl } from './urls.js'
 import { Count, Duration, Size } from './units.js'
 
 export const SealedSender = {
-  TOKEN_KEY_PERIOD: Duration(3_600_000, 90 * 86_400_000)
+  // The next key is announced a quarter of it before it signs, and every provider has to have looked by then.
+  TOKEN_KEY_PERIOD: Duration(6 * 3_600_000, 90 * 86_400_000)
     .default(7 * 86_400_000)
     .describe('How long one key signs send tokens. They can be spent for as long again, and quotas count within it.'),
   TOKENS_PER_BATCH: Count(1, 1_000)
