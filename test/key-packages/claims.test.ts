@@ -143,7 +143,7 @@ describe('the warning that KeyPackages run low', () => {
 
 describe('the purge', () => {
   const purge = () => purgeKeyPackages(pool, { limit: 100, low: 2 })
-  beforeEach(() => pool.query('TRUNCATE key_package, key_package_claim'))
+  beforeEach(() => pool.query('TRUNCATE key_package, key_package_claim CASCADE'))
 
   test('removes what has expired, and tells whom that left with too little', async () => {
     await store(pool, device, manyChecked(3, device))
