@@ -44,13 +44,17 @@ export class Intake {
   private readonly bytes: Bucket
   /** Its turn comes, or is now: `ws` may resume the socket in the middle of what it parses. */
   private asked = false
+  /** Something came while there was no room for it. */
+  private held = false
   private pause: NodeJS.Timeout | undefined
   private floodingSince: number | undefined
   /** The payload of the last ping that has no answer yet. */
   private unanswered: Buffer | undefined
   private answering = false
   private readonly ask = () => {
-    if (this.asked || this.pause || !this.hasRoom()) return
+    if (this.asked || this.pause) return
+    this.held = !this.hasRoom()
+    if (this.held) return
     // Before the turn, which may come at once.
     this.asked = true
     this.enter(this.readSlice)
@@ -81,7 +85,7 @@ export class Intake {
   /** There is room for what comes next. */
   resume(): void {
     // Also where nothing waits: the end of the connection may have come meanwhile.
-    if (!this.raw.destroyed) this.ask()
+    if (this.held && !this.raw.destroyed) this.ask()
   }
 
   /** Counts a frame after all, of which it was not known whether it has to be. */
