@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from '@jest/globals'
 import type { Client } from '../../examples/client/client.js'
 import type { Group } from '../../examples/client/group.js'
 import { NoAnswer, ServerProblem } from '../../examples/client/http.js'
+import { Metrics } from '../../src/platform/observability/metrics.js'
 import { at, useStage } from '../groups/group-fixture.js'
 import { eventually } from '../support/eventually.js'
 
@@ -21,9 +22,9 @@ async function connect(...clients: readonly Client[]): Promise<void> {
   }
 }
 
-/** A number of /metrics; 0 if it is not there. */
+/** A number of /metrics, as it is now: what the server shows may be a second old. 0 if it is not there. */
 async function counted(name: string): Promise<number> {
-  const lines = (await (await fetch(`${stage.server.url}/metrics`)).text()).split('\n')
+  const lines = (await stage.server.app.get(Metrics, { strict: false }).registry.metrics()).split('\n')
   return Number(lines.find((line) => line.startsWith(`${name} `))?.slice(name.length) ?? 0)
 }
 
@@ -73,8 +74,13 @@ describe('a post over the stream', () => {
     expect(accepted).toMatchObject({ seq: before + 1, epoch: group.epoch, incarnation: 1 })
     const { rows } = await stage.pool.query('SELECT chain FROM log WHERE gid = $1 AND seq = $2', [await stage.gid(group), accepted.seq])
     expect(rows).toEqual([{ chain: Buffer.from(accepted.chain) }])
+    // Nobody on this node reads the log for it, whatever its size.
+    const read = await counted('delivery_live_batches_total{source="log"}')
+    await group.send('x'.repeat(20_000))
+    await bob.until('the large one', () => at(bob, group).record.cursor === before + 2)
+    expect(await counted('delivery_live_batches_total{source="log"}')).toBe(read)
     // It is not sent by HTTP as well.
-    expect(await counted('delivery_posts_total{status="200"}')).toBe(1)
+    expect(await counted('delivery_posts_total{status="200"}')).toBe(2)
   })
 
   it('gets the same answer twice, by either way', async () => {

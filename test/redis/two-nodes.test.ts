@@ -75,9 +75,12 @@ describeWithOwnRedis('two nodes with one Redis', () => {
     const a = await node()
     const forger = new Secrets({ SERVER_SECRET: randomBytes(32).toString('base64') })
     const hint: Hint = { kind: 'revoked', deviceId: 1n }
-    await redis.client.publish(channel(1), sealHints(forger, channel(1), 'evil', [hint]))
+    await redis.client.publish(channel(1), sealHints({ secrets: forger, most: 16_384 }, channel(1), 'evil', [hint]))
     await redis.client.publish(channel(1), 'hello')
-    await redis.client.publish(channel(2), sealHints(new Secrets({ SERVER_SECRET: secret }), channel(1), 'replayed elsewhere', [hint]))
+    await redis.client.publish(
+      channel(2),
+      sealHints({ secrets: new Secrets({ SERVER_SECRET: secret }), most: 16_384 }, channel(1), 'replayed elsewhere', [hint]),
+    )
     await eventually(
       () => a.counted('hintsDropped'),
       (count) => count === 3,

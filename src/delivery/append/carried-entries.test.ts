@@ -19,8 +19,8 @@ function message(seq: number, bytes: number): AppendedMessage {
 }
 
 describe('the hint of appended messages', () => {
-  it('carries small ones exactly as a stream sends them, without a word of who sent them', () => {
-    const [hint] = hintOf(1n, [message(1, 10), message(2, 1_024)])
+  it('carries them exactly as a stream sends them, without a word of who sent them', () => {
+    const [hint] = hintOf(1n, [message(1, 10), message(2, 100_000)])
     if (hint?.kind !== 'group' || !hint.entries) throw new Error('Nothing is carried')
     expect([hint.gid, hint.headSeq, hint.incarnation]).toEqual([1n, 2n, 7])
     const decoded = decodeServerFrame(joinEntries(hint.entries().map(({ frame }) => frame)))
@@ -37,16 +37,16 @@ describe('the hint of appended messages', () => {
           accepted_at: 9,
           hash: new Uint8Array(32).fill(4),
           chain: new Uint8Array(32).fill(6),
-          message: new Uint8Array(seq === 1 ? 10 : 1_024).fill(5),
+          message: new Uint8Array(seq === 1 ? 10 : 100_000).fill(5),
         })),
       },
     })
     expect(Object.keys(hint.entries()[0]!).toSorted()).toEqual(['acceptedAt', 'epoch', 'frame', 'seq'])
   })
-  it.each([
-    ['one is large', [message(1, 10), message(2, 1_025)]],
-    ['there are many', Array.from({ length: 33 }, (_, index) => message(index + 1, 1))],
-  ])('carries nothing where %s', (_why, messages) => {
-    expect(hintOf(1n, messages)).toEqual([{ kind: 'group', gid: 1n, headSeq: BigInt(messages.length) }])
-  })
+  it.each([['there are many', Array.from({ length: 33 }, (_, index) => message(index + 1, 1))]])(
+    'carries nothing where %s',
+    (_why, messages) => {
+      expect(hintOf(1n, messages)).toEqual([{ kind: 'group', gid: 1n, headSeq: BigInt(messages.length) }])
+    },
+  )
 })

@@ -3,19 +3,18 @@ import { encodeEntry } from '../../protocol/frames.js'
 import { entryFrame } from '../read/entry.js'
 import type { AppendedMessage } from './batch.js'
 
-/** A larger message is read from the log where it is wanted, instead of travelling to nodes where it is not. */
-const MAX_MESSAGE_BYTES = 1_024
 /** Entries of one hint: a burst is read in pages more cheaply than it is carried. */
 const MAX_ENTRIES = 32
 
 /**
- * The news of one group, with the entries themselves where they are small: readers who are level with the log need not read it then.
+ * The news of one group, with the entries themselves: readers on this node who are level with the log need not read it then. What goes to other
+ * nodes is smaller (`sealHints`).
  * Application messages only. Any other entry, and any that is missing before one of these, makes the reader read.
  */
 export function hintOf(gid: bigint, messages: readonly AppendedMessage[]): Hint[] {
   const last = messages.at(-1)?.outcome
   if (!last) return []
-  const carried = messages.length <= MAX_ENTRIES && messages.every(({ item }) => item.bytes.length <= MAX_MESSAGE_BYTES)
+  const carried = messages.length <= MAX_ENTRIES
   const hint = { kind: 'group', gid, headSeq: last.seq } as const
   return [carried ? { ...hint, incarnation: last.incarnation, entries: once(() => messages.map(carry)) } : hint]
 }

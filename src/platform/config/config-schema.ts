@@ -74,6 +74,9 @@ const Storage = {
     .describe(
       'What REDIS_URL names: one server, sentinels (user, password and database are those of the servers they watch), or nodes of a Redis Cluster.',
     ),
+  REDIS_CARRIED_BYTES: Size(1024 ** 2)
+    .default(16 * 1024)
+    .describe('Bytes of new log entries that a hint takes along to other nodes. Readers there read more than that from PostgreSQL.'),
   REDIS_SENTINEL_NAME: z.string().min(1).default('mymaster').describe('The name under which the sentinels watch the master.'),
   REDIS_SENTINEL_PASSWORD: z
     .string()

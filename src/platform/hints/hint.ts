@@ -81,9 +81,17 @@ const KnownHint = z.union([GroupHint, DeviceHint])
  */
 const Batch = z.object({ node: z.string(), hints: z.array(z.unknown()) })
 
-/** MAC, then CBOR. A writer to Redis can withhold hints, not invent them. */
-export function sealHints(secrets: Secrets, channel: string, node: string, hints: readonly Hint[]): Buffer {
-  const body = encodeCbor({ node, hints: hints.map(portable) })
+/**
+ * MAC, then CBOR. A writer to Redis can withhold hints, not invent them.
+ * @param most bytes of the entries of one hint: more are read from the log where they are wanted, instead of travelling to nodes where they are not
+ */
+export function sealHints(
+  { secrets, most }: { secrets: Secrets; most: number },
+  channel: string,
+  node: string,
+  hints: readonly Hint[],
+): Buffer {
+  const body = encodeCbor({ node, hints: hints.map((hint) => portable(hint, most)) })
   return Buffer.concat([secrets.mac(PURPOSE, bound(channel, body)).subarray(0, MAC_BYTES), body])
 }
 
@@ -109,10 +117,13 @@ function decodeCarried(bytes: Uint8Array): readonly CarriedEntry[] {
 }
 
 /** Entries are encoded by themselves, so that who has no use for them need not decode them. */
-function portable(hint: Hint): unknown {
+function portable(hint: Hint, most: number): unknown {
   if (hint.kind !== 'group' || !hint.entries) return hint
   const { entries, ...rest } = hint
-  return { ...rest, carried: encodeCbor(entries()) }
+  const { kind, gid, headSeq } = rest
+  const size = entries().reduce((sum, { frame }) => sum + frame.length, 0)
+  // Without entries the incarnation would be that of a sweep.
+  return size > most ? { kind, gid, headSeq } : { ...rest, carried: encodeCbor(entries()) }
 }
 
 function bound(channel: string, body: Uint8Array): Uint8Array {

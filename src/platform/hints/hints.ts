@@ -64,7 +64,7 @@ export class Hints implements OnApplicationShutdown {
     if (this.unanswered >= MAX_UNANSWERED) return this.metrics.hintsDropped.inc({ reason: 'backlog' }, batch.length)
     this.unanswered++
     try {
-      await publisher.publish(channel, sealHints(this.secrets, channel, this.node, batch))
+      await publisher.publish(channel, sealHints({ secrets: this.secrets, most: this.redis.mostCarried }, channel, this.node, batch))
     } catch {
       this.metrics.hintsDropped.inc({ reason: 'redis' }, batch.length)
     } finally {

@@ -10,11 +10,14 @@ export class RedisClients {
   readonly publisher: RedisClient | undefined
   /** In front of every key and channel: domains may share one Redis, and its channels are not separated by database. */
   readonly namespace: string
+  /** Bytes of log entries that a hint takes along. */
+  readonly mostCarried: number
   /** Why the last attempt to reach Redis failed. */
   lastError: Error | undefined
   private readonly target: RedisTarget | undefined
 
-  constructor(@Inject(CONFIG) config: RedisSettings & Pick<Config, 'DOMAIN'>) {
+  constructor(@Inject(CONFIG) config: RedisSettings & Pick<Config, 'DOMAIN'> & Partial<Pick<Config, 'REDIS_CARRIED_BYTES'>>) {
+    this.mostCarried = config.REDIS_CARRIED_BYTES ?? 0
     this.namespace = redisNamespace(config)
     this.target = redisTarget(config)
     if (this.target) this.publisher = this.remembering(connectRedis(this.target, 'fail-fast'))
