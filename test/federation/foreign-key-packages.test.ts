@@ -7,6 +7,7 @@ import { newKeyPackageMessage, newSignatureKey } from '../support/key-packages.j
 
 const ANN = 'mimi://b.example/u/ann'
 const PHONE = 'mimi://b.example/d/ann/phone'
+const ROOM = 'mimi://a.example/r/club'
 const EVE = 'mimi://b.example/d/eve/phone'
 let [ofAnn, ofEve] = [new Uint8Array(), new Uint8Array()]
 beforeAll(async () => {
@@ -15,12 +16,12 @@ beforeAll(async () => {
   ;[ofAnn, ofEve] = await Promise.all([bytes(PHONE), bytes(EVE)])
 })
 
-/** @returns whose KeyPackages the hub remembers after an answer of the target's provider */
+/** @returns for which room and whose KeyPackages the hub remembers after an answer of the target's provider */
 async function forwarded(user: string, client: string, keyPackage: Uint8Array): Promise<unknown> {
   const answer = encodeKeyMaterialResponse({ userStatus: 'success', user, clients: [{ status: 'success', client, keyPackage }] })
   const refs: unknown[] = []
   const query = async ({ name, values }: { name: string; values: unknown[] }) => {
-    if (name === 'record_foreign_refs') refs.push(values[1])
+    if (name === 'record_foreign_refs') refs.push([values[0], values[2]])
     return { rows: [{ client, deviceId: 7n, userId: 1n, revoked: false }] }
   }
   const asked = { send: async () => ({ kind: 'answered', status: 200, body: answer }) }
@@ -28,12 +29,12 @@ async function forwarded(user: string, client: string, keyPackage: Uint8Array): 
   const vouched = { vouchKeyPackages: async () => undefined }
   const config = { DOMAIN: 'a.example', KEY_PACKAGE_MAX_AGE: 86_400_000 }
   const forwarder = new KeyMaterialForwarder({ query } as never, config, devices as never, asked as never, vouched as never)
-  await forwarder.forward('b.example', { targetUser: ANN } as never, new Uint8Array())
+  await forwarder.forward('b.example', { targetUser: ANN, roomId: ROOM } as never, new Uint8Array())
   return refs
 }
 
-it('remembers whose the KeyPackages are that it passes on', async () => {
-  expect(await forwarded(ANN, PHONE, ofAnn)).toEqual([[7n]])
+it('remembers whose the KeyPackages are that it passes on, and for which room', async () => {
+  expect(await forwarded(ANN, PHONE, ofAnn)).toEqual([[ROOM, [7n]]])
 })
 
 it.each<[string, () => Promise<unknown>]>([
