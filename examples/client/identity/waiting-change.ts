@@ -1,7 +1,8 @@
 import type { Device } from '../device.js'
 import { ServerProblem } from '../http.js'
 import type { SigningKey } from './keys.js'
-import { hashAt, numberOf, readHead, readList, type VerifiedList } from './list.js'
+import { hashAt, numberOf, orRule, readHead, readList, type VerifiedList } from './list.js'
+import { decodeEntry } from './structures.js'
 
 /** A change of the own list that waits (docs/identity.md §7): a client shows what it does, and asks its user. */
 export interface WaitingChange {
@@ -21,6 +22,8 @@ interface PendingAnswer {
 export async function waitingChange({ http, identities, record, own }: Device): Promise<WaitingChange | undefined> {
   try {
     const { entries, head, effective_at: effectiveAt } = await http.get<PendingAnswer>('/v1/device-list/pending')
+    // Another device may have changed the list since this one read it, and the change comes after that.
+    await identities.of(record.user, { atLeast: firstNumber(record.user, entries) - 1 })
     const list = readList(record.user, entries, identities.time, own.kept.list)
     readHead(list, head, identities.time)
     return { list, effectiveAt }
@@ -44,6 +47,10 @@ export async function approveChange(
 ): Promise<void> {
   await proofs.steppedUp('approve-change', lastHash(list), (field) => http.post('/v1/device-list/pending/approval', {}, field), key)
   await identities.of(record.user, { fresh: true })
+}
+
+function firstNumber(user: string, entries: readonly Uint8Array[]): number {
+  return orRule(user, 'entry-encoding', () => decodeEntry(entries[0] ?? new Uint8Array())).number
 }
 
 /** By the entries, not by what the server says of them. */

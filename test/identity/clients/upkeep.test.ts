@@ -101,9 +101,19 @@ describe('a change that waits', () => {
 })
 
 describe('a change by one device that ends the others', () => {
+  it('is read behind entries that this device has not seen', async () => {
+    const { phone, laptop, before } = await family()
+    await phone.device.own.revoke([laptop.uri])
+    laptop.device.record.pins.set(laptop.user, before)
+    const change = await waitingChange(laptop.device)
+    expect(activeDevice(change!.list, laptop.uri)).toBeUndefined()
+    expect(laptop.device.own.kept.list.entries).toHaveLength(4)
+  })
+
   /** Two devices and words, all of them two days old for the server. */
   async function family() {
     const [phone, laptop] = await evil.cast(['alice/phone', 'alice/laptop'])
+    const before = structuredClone(laptop.device.record.pins.get(laptop.user)!)
     const words = newRecoveryWords()
     await phone.device.own.addRecoveryKey(words)
     await evil.server.pool.query(
@@ -111,7 +121,7 @@ describe('a change by one device that ends the others', () => {
       [phone.user],
     )
     await laptop.device.identities.of(laptop.user, { fresh: true })
-    return { phone, laptop, words }
+    return { phone, laptop, words, before }
   }
 
   it('waits, is shown to them, and is refused by one', async () => {
