@@ -49,17 +49,23 @@ END $$;
 
 -- Whether the KeyPackages that Welcomes answer were not used before, but for those of last resort (RFC 9420 §10); until the transaction ends
 -- nobody else uses them. In one order everywhere: a Commit that waits here for another group's finds them used.
---   p_room   KeyPackages of other providers' users have to be given for this room, and not used in it since: their provider believes no other join.
---            NULL: not asked, as their devices show them themselves
+--   p_room         KeyPackages of other providers' users have to be given for this room, and not used in it since: their provider believes no other
+--                  join. NULL: not asked, as their devices show them themselves
+--   p_devices[i]   whose p_refs[i] is, as it may be one that this server never passed on. NULL: each of them was found by its claim
+-- A node of the release before binds what it passes on to no room: that is good for any.
 DROP FUNCTION IF EXISTS key_packages_unused(bytea[]);
-CREATE OR REPLACE FUNCTION key_packages_unused(p_refs bytea[], p_room text) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+DROP FUNCTION IF EXISTS key_packages_unused(bytea[], text);
+CREATE OR REPLACE FUNCTION key_packages_unused(p_refs bytea[], p_room text, p_devices bigint[] DEFAULT NULL) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   PERFORM FROM key_package_claim c WHERE c.ref = ANY (p_refs) ORDER BY c.ref FOR NO KEY UPDATE;
   RETURN NOT EXISTS (SELECT FROM key_package_claim c WHERE c.ref = ANY (p_refs) AND c.used AND NOT c.last_resort)
      AND (p_room IS NULL OR NOT EXISTS (
-       SELECT FROM key_package_claim c JOIN device d ON d.id = c.device_id JOIN foreign_user f ON f.account_id = d.account_id
-        WHERE c.ref = ANY (p_refs)
-          AND NOT EXISTS (SELECT FROM foreign_key_package k WHERE k.ref = c.ref AND k.room_id = p_room AND NOT k.used)
+       SELECT FROM unnest(p_refs, p_devices) AS x (ref, device_id)
+         LEFT JOIN LATERAL (SELECT k.device_id, k.last_resort OR NOT k.used AS usable FROM key_package_claim k WHERE k.ref = x.ref OFFSET 0) c ON true
+        CROSS JOIN LATERAL (SELECT d.account_id FROM device d WHERE d.id = coalesce(x.device_id, c.device_id) OFFSET 0) d
+        CROSS JOIN LATERAL (SELECT FROM foreign_user u WHERE u.account_id = d.account_id OFFSET 0) u
+        WHERE NOT EXISTS (SELECT FROM foreign_key_package k WHERE k.ref = x.ref AND k.room_id = p_room AND NOT k.used OFFSET 0)
+          AND NOT (coalesce(c.usable, false) AND NOT EXISTS (SELECT FROM foreign_key_package k WHERE k.ref = x.ref OFFSET 0))
      ));
 END $$;
 
@@ -202,7 +208,7 @@ BEGIN
     RETURN ('no-consent', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
   IF p_add_ref IS NOT NULL THEN
-    IF NOT key_packages_unused(ARRAY[p_add_ref], CASE WHEN p_member THEN g.room_id END) THEN
+    IF NOT key_packages_unused(ARRAY[p_add_ref], CASE WHEN p_member THEN g.room_id END, ARRAY[p_add_device]) THEN
       RETURN ('key-package-used', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
     END IF;
     -- One that was not claimed has no row yet. Welcomes of a private group find their device by it.
@@ -221,7 +227,8 @@ END $$;
 -- Everything that one Commit changes, in one transaction (invariant 2).
 --   p_domain          this provider's: members of other domains are reached through their providers
 --   p_refs            KeyPackageRefs that the Welcomes answer: nobody is given those again
---   p_fresh_refs      those of them that this Commit spends: not the ones that a Proposal has spent before
+--   p_fresh_refs      those of them, and of its Adds, that this Commit spends: not the ones that a Proposal has spent before
+--   p_fresh_devices[i]  whose p_fresh_refs[i] is, where its Add says it. NULL: each was found by its claim
 --   p_external        the committer joins by this Commit (or resyncs its own leaf): no membership is asked for
 --   p_added[i]        a device that joins; p_added_welcome[i] the ordinal (from 1) of the Welcome that is for it
 --   p_added_by[i]     the user who wants it in: the committer, who proposed it, or its own; NULL: the committer, for all
@@ -259,6 +266,11 @@ DROP FUNCTION IF EXISTS submit_commit(
   text, bytea[], bigint, integer, bigint, bigint, boolean, bigint, bigint, bytea, bytea, bigint[], integer[], bigint[], text[], bytea[], timestamptz[],
   bytea, bytea, text[], boolean, bytea[], bytea[], bigint[], bigint[], bytea[], integer, bigint, bigint, integer, bytea, integer, bigint[]
 );
+DROP FUNCTION IF EXISTS submit_commit(
+  text, bytea[], bigint, integer, bigint, bigint, boolean, bigint, bigint, bytea, bytea, bigint[], integer[], bigint[], text[], bytea[], timestamptz[],
+  bytea, bytea, text[], boolean, bytea[], bytea[], bigint[], bigint[], bytea[], integer, bigint, bigint, integer, bytea, integer, bigint[],
+  text[], bigint[], integer[], integer[]
+);
 CREATE OR REPLACE FUNCTION submit_commit(
   p_domain text, p_refs bytea[], p_gid bigint, p_incarnation integer, p_device bigint, p_user bigint, p_external boolean, p_policy_version bigint,
   p_epoch bigint, p_hash bytea, p_bytes bytea,
@@ -269,7 +281,8 @@ CREATE OR REPLACE FUNCTION submit_commit(
   p_made_in integer DEFAULT NULL,
   p_max_group bigint DEFAULT NULL, p_max_account bigint DEFAULT NULL, p_trees integer DEFAULT 4,
   p_announced bytea DEFAULT NULL, p_grace integer DEFAULT 0, p_added_by bigint[] DEFAULT NULL,
-  p_vouchers text[] DEFAULT NULL, p_certified bigint[] DEFAULT NULL, p_certificate integer[] DEFAULT NULL, p_ended integer[] DEFAULT NULL
+  p_vouchers text[] DEFAULT NULL, p_certified bigint[] DEFAULT NULL, p_certificate integer[] DEFAULT NULL, p_ended integer[] DEFAULT NULL,
+  p_fresh_devices bigint[] DEFAULT NULL
 ) RETURNS submission LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   g groups;
@@ -310,7 +323,7 @@ BEGIN
   ) THEN
     RETURN ('no-consent', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
-  IF cardinality(p_fresh_refs) > 0 AND NOT key_packages_unused(p_fresh_refs, g.room_id) THEN
+  IF cardinality(p_fresh_refs) > 0 AND NOT key_packages_unused(p_fresh_refs, g.room_id, p_fresh_devices) THEN
     RETURN ('key-package-used', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
   excess := judge_storage(g, new_bytes, p_max_group, p_max_account);

@@ -49,6 +49,7 @@ export function commitOf(gid: bigint, deviceId: bigint, epoch: bigint, changes: 
     domain: 'localhost',
     usedRefs: [],
     freshRefs: [],
+    freshDevices: null,
     gid,
     incarnation: 1,
     deviceId,

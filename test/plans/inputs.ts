@@ -17,6 +17,7 @@ export const commit = {
   domain: 'localhost',
   usedRefs: [hash('claim 1 1')],
   freshRefs: [hash('claim 1 1')],
+  freshDevices: [1n],
   gid: BIG,
   incarnation: 1,
   deviceId: 1n,

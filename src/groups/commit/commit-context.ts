@@ -20,7 +20,7 @@ export interface CommitContext extends SubmissionContext {
 /** What a Commit was found to change: everything that the one SQL function writes besides the entry itself. */
 export interface Judged extends Pick<
   CommitSubmission,
-  'external' | 'freshRefs' | 'welcomes' | 'groupInfo' | 'tree' | 'claimedRemoved' | 'reinit' | 'announced' | 'certificates'
+  'external' | 'freshRefs' | 'freshDevices' | 'welcomes' | 'groupInfo' | 'tree' | 'claimedRemoved' | 'reinit' | 'announced' | 'certificates'
 > {
   added: readonly (AddedDevice & { userId: bigint })[]
   /** Devices of others that the committer puts in by its own decision; those that were proposed have counted for who proposed them. */

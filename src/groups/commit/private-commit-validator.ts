@@ -87,6 +87,7 @@ export class PrivateCommitValidator {
     return {
       external: false,
       freshRefs: bundle.welcomes.flatMap(({ value }) => value.refs).filter((ref) => !asked.refs.has(hex(ref))),
+      freshDevices: null,
       added: joining.added,
       putIn: joining.devices.filter(({ client, userId }) => userId !== caller.userId && !asked.clients.has(client)).map(deviceIdOf),
       removed: leaving.map(({ deviceId, reason }) => ({ deviceId, reason })),

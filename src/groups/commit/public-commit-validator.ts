@@ -68,16 +68,15 @@ export class PublicCommitValidator {
       (next, leafIndex) => this.senders.proposeRemove(next, leafIndex),
     )
     const adds = addsOf(verdict)
-    const decided = verdict.external
-      ? []
-      : added.filter(({ userId }, index) => userId !== caller.userId && adds[index]?.byReference === false)
+    const byValue = verdict.external ? [] : added.flatMap((device, index) => (adds[index]?.byReference === false ? [{ ...device, ref: adds[index].keyPackageRef }] : []))
     const tree = before ? null : await this.stored.encodedTree(verdict.next)
     if (tree && bundle.groupInfo) refuseOtherTree(bundle.groupInfo.value, tree)
     return {
       external: verdict.external,
-      freshRefs: adds.flatMap(({ keyPackageRef, byReference }) => (byReference ? [] : [keyPackageRef])),
+      freshRefs: byValue.map(({ ref }) => ref),
+      freshDevices: byValue.map(({ deviceId }) => deviceId),
       added,
-      putIn: decided.map(({ deviceId }) => deviceId),
+      putIn: byValue.filter(({ userId }) => userId !== caller.userId).map(({ deviceId }) => deviceId),
       removed,
       welcomes,
       certificates,

@@ -71,6 +71,8 @@ export interface CommitSubmission extends StorageLimits {
   usedRefs: readonly Uint8Array[]
   /** Those of them that this Commit spends (RFC 9420 §10): not the ones that a Proposal has spent before. */
   freshRefs: readonly Uint8Array[]
+  /** Whose they are, in the same order; null: each was found by what this server handed out or passed on. */
+  freshDevices: readonly bigint[] | null
   gid: bigint
   /** The group's when the Commit was judged. */
   incarnation: number
@@ -166,6 +168,7 @@ export async function submitCommit(sql: Sql, commit: CommitSubmission): Promise<
     p_followup_device: commit.followups.map((followup) => followup.deviceId),
     p_unsigned: commit.unsigned,
     p_fresh_refs: commit.freshRefs,
+    p_fresh_devices: commit.freshDevices,
     p_made_in: commit.madeIn ?? null,
     p_max_group: commit.maxGroupBytes ?? null,
     p_max_account: commit.maxAccountBytes ?? null,
