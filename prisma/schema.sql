@@ -1922,7 +1922,7 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION follow_group(p_hub text, p_mls_group_id bytea, p_room text, p_found boolean, p_dialect text)
+CREATE FUNCTION follow_group(p_hub text, p_mls_group_id bytea, p_room text, p_found boolean, p_dialect text DEFAULT 'profile'::text)
  RETURNS bytea
  LANGUAGE plpgsql
 AS $function$
@@ -2313,7 +2313,7 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION key_packages_unused(p_refs bytea[], p_room text)
+CREATE FUNCTION key_packages_unused(p_refs bytea[], p_room text, p_devices bigint[] DEFAULT NULL::bigint[])
  RETURNS boolean
  LANGUAGE plpgsql
 AS $function$
@@ -2321,9 +2321,12 @@ BEGIN
   PERFORM FROM key_package_claim c WHERE c.ref = ANY (p_refs) ORDER BY c.ref FOR NO KEY UPDATE;
   RETURN NOT EXISTS (SELECT FROM key_package_claim c WHERE c.ref = ANY (p_refs) AND c.used AND NOT c.last_resort)
      AND (p_room IS NULL OR NOT EXISTS (
-       SELECT FROM key_package_claim c JOIN device d ON d.id = c.device_id JOIN foreign_user f ON f.account_id = d.account_id
-        WHERE c.ref = ANY (p_refs)
-          AND NOT EXISTS (SELECT FROM foreign_key_package k WHERE k.ref = c.ref AND k.room_id = p_room AND NOT k.used)
+       SELECT FROM unnest(p_refs, p_devices) AS x (ref, device_id)
+         LEFT JOIN LATERAL (SELECT k.device_id, k.last_resort OR NOT k.used AS usable FROM key_package_claim k WHERE k.ref = x.ref OFFSET 0) c ON true
+        CROSS JOIN LATERAL (SELECT d.account_id FROM device d WHERE d.id = coalesce(x.device_id, c.device_id) OFFSET 0) d
+        CROSS JOIN LATERAL (SELECT FROM foreign_user u WHERE u.account_id = d.account_id OFFSET 0) u
+        WHERE NOT EXISTS (SELECT FROM foreign_key_package k WHERE k.ref = x.ref AND k.room_id = p_room AND NOT k.used OFFSET 0)
+          AND NOT (coalesce(c.usable, false) AND NOT EXISTS (SELECT FROM foreign_key_package k WHERE k.ref = x.ref OFFSET 0))
      ));
 END $function$
 ;
@@ -3129,7 +3132,7 @@ BEGIN
 END $function$
 ;
 
-CREATE FUNCTION submit_commit(p_domain text, p_refs bytea[], p_gid bigint, p_incarnation integer, p_device bigint, p_user bigint, p_external boolean, p_policy_version bigint, p_epoch bigint, p_hash bytea, p_bytes bytea, p_added bigint[], p_added_welcome integer[], p_removed bigint[], p_removed_reason text[], p_welcome bytea[], p_welcome_expires timestamp with time zone[], p_group_info bytea, p_tree bytea, p_claimed_removed text[], p_reinit boolean, p_followup bytea[], p_followup_hash bytea[], p_followup_device bigint[], p_unsigned bigint[], p_fresh_refs bytea[] DEFAULT '{}'::bytea[], p_made_in integer DEFAULT NULL::integer, p_max_group bigint DEFAULT NULL::bigint, p_max_account bigint DEFAULT NULL::bigint, p_trees integer DEFAULT 4, p_announced bytea DEFAULT NULL::bytea, p_grace integer DEFAULT 0, p_added_by bigint[] DEFAULT NULL::bigint[], p_vouchers text[] DEFAULT NULL::text[], p_certified bigint[] DEFAULT NULL::bigint[], p_certificate integer[] DEFAULT NULL::integer[], p_ended integer[] DEFAULT NULL::integer[])
+CREATE FUNCTION submit_commit(p_domain text, p_refs bytea[], p_gid bigint, p_incarnation integer, p_device bigint, p_user bigint, p_external boolean, p_policy_version bigint, p_epoch bigint, p_hash bytea, p_bytes bytea, p_added bigint[], p_added_welcome integer[], p_removed bigint[], p_removed_reason text[], p_welcome bytea[], p_welcome_expires timestamp with time zone[], p_group_info bytea, p_tree bytea, p_claimed_removed text[], p_reinit boolean, p_followup bytea[], p_followup_hash bytea[], p_followup_device bigint[], p_unsigned bigint[], p_fresh_refs bytea[] DEFAULT '{}'::bytea[], p_made_in integer DEFAULT NULL::integer, p_max_group bigint DEFAULT NULL::bigint, p_max_account bigint DEFAULT NULL::bigint, p_trees integer DEFAULT 4, p_announced bytea DEFAULT NULL::bytea, p_grace integer DEFAULT 0, p_added_by bigint[] DEFAULT NULL::bigint[], p_vouchers text[] DEFAULT NULL::text[], p_certified bigint[] DEFAULT NULL::bigint[], p_certificate integer[] DEFAULT NULL::integer[], p_ended integer[] DEFAULT NULL::integer[], p_fresh_devices bigint[] DEFAULT NULL::bigint[])
  RETURNS submission
  LANGUAGE plpgsql
 AS $function$
@@ -3172,7 +3175,7 @@ BEGIN
   ) THEN
     RETURN ('no-consent', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
-  IF cardinality(p_fresh_refs) > 0 AND NOT key_packages_unused(p_fresh_refs, g.room_id) THEN
+  IF cardinality(p_fresh_refs) > 0 AND NOT key_packages_unused(p_fresh_refs, g.room_id, p_fresh_devices) THEN
     RETURN ('key-package-used', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
   excess := judge_storage(g, new_bytes, p_max_group, p_max_account);
@@ -3316,7 +3319,7 @@ BEGIN
     RETURN ('no-consent', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
   END IF;
   IF p_add_ref IS NOT NULL THEN
-    IF NOT key_packages_unused(ARRAY[p_add_ref], CASE WHEN p_member THEN g.room_id END) THEN
+    IF NOT key_packages_unused(ARRAY[p_add_ref], CASE WHEN p_member THEN g.room_id END, ARRAY[p_add_device]) THEN
       RETURN ('key-package-used', g.head_seq, g.epoch, NULL, g.incarnation)::submission;
     END IF;
     -- One that was not claimed has no row yet. Welcomes of a private group find their device by it.

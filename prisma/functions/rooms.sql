@@ -51,11 +51,11 @@ BEGIN
 END $$;
 
 -- Where a group of another hub is addressed here: the same at each call. NULL: the hub has it in another room, or its entries come in another dialect.
---   p_found     it was found by its room, and no device here has joined: it keeps no address from others, and goes when nobody joins
---   p_dialect   'profile' or 'draft', in which its entries come
+--   p_found     it was found by its room, and no device here has joined: it keeps its address from others for ten minutes, and goes when nobody joins
+--   p_dialect   'profile' or 'draft', in which its entries come; a node of the release before names none
 DROP FUNCTION IF EXISTS reserve_for_hub(bytea);
 DROP FUNCTION IF EXISTS follow_group(text, bytea, text, boolean);
-CREATE OR REPLACE FUNCTION follow_group(p_hub text, p_mls_group_id bytea, p_room text, p_found boolean, p_dialect text) RETURNS bytea
+CREATE OR REPLACE FUNCTION follow_group(p_hub text, p_mls_group_id bytea, p_room text, p_found boolean, p_dialect text DEFAULT 'profile') RETURNS bytea
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
   known followed_group;

@@ -1,5 +1,5 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common'
-import type { CarriedEntry, Hint } from '../platform/hints/hint.js'
+import type { CarriedEntries, Hint } from '../platform/hints/hint.js'
 import { Hints } from '../platform/hints/hints.js'
 
 /** What may have happened to a device; like a hint, it may come twice or be old. */
@@ -22,7 +22,7 @@ export interface GroupNews {
   /** Set by the sweep, and with `entries`. */
   incarnation?: number | undefined
   /** The last application entries up to `headSeq`. */
-  entries?: (() => readonly CarriedEntry[]) | undefined
+  entries?: CarriedEntries | undefined
 }
 export type GroupListener = (news: GroupNews) => void
 export type DeviceListener = (news: DeviceNews) => void

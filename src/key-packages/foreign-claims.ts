@@ -12,7 +12,7 @@ export type Allows = (requester: string, target: string) => Promise<boolean>
 export type ForeignClaim = (caller: Caller, user: string, request: Uint8Array) => Promise<KeyPackagesClaimed>
 
 /**
- * Claims that other providers answer, or that are for rooms of theirs: requests that the device has signed, which go through the
+ * Claims that other providers answer, or that are for rooms there: requests that the device has signed, which go through the
  * hub of the room. The layer that knows other providers connects itself.
  */
 @Injectable()

@@ -69,8 +69,7 @@ export function setUp() {
 export async function settled(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
-export const carried =
-  (...seqs: number[]) =>
-  () =>
-    seqs.map((seq) => ({ seq: BigInt(seq), epoch: 0n, acceptedAt: new Date(), frame: Buffer.of(seq) }))
+export const carried = (...seqs: number[]) => ({
+  read: () => seqs.map((seq) => ({ seq: BigInt(seq), epoch: 0n, acceptedAt: new Date(), frame: Buffer.of(seq) })),
+})
 export const upTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1)

@@ -39,7 +39,17 @@ const keyPackage = {
   certificate: undefined,
 }
 const leaf = { client: 'x', publicKey: BYTES, extension: undefined }
-const none = { usedRefs: [], freshRefs: [], freshDevices: null, added: [], removed: [], welcomes: [], certificates: [], followups: [], unsigned: [] }
+const none = {
+  usedRefs: [],
+  freshRefs: [],
+  freshDevices: null,
+  added: [],
+  removed: [],
+  welcomes: [],
+  certificates: [],
+  followups: [],
+  unsigned: [],
+}
 const copy = { identity: BYTES, identities: 1, entries: [BYTES], head: BYTES, ends: [null] }
 const owner = { accountId: 1n, user: 'x', deviceIds: [1n] }
 const scope = { target: 'x', requester: 'x', room: '' }

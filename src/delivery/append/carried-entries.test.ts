@@ -23,7 +23,7 @@ describe('the hint of appended messages', () => {
     const [hint] = hintOf(1n, [message(1, 10), message(2, 100_000)])
     if (hint?.kind !== 'group' || !hint.entries) throw new Error('Nothing is carried')
     expect([hint.gid, hint.headSeq, hint.incarnation]).toEqual([1n, 2n, 7])
-    const decoded = decodeServerFrame(joinEntries(hint.entries().map(({ frame }) => frame)))
+    const decoded = decodeServerFrame(joinEntries(hint.entries.read().map(({ frame }) => frame)))
     expect(decoded).toEqual({
       kind: 'frame',
       frame: {
@@ -41,7 +41,7 @@ describe('the hint of appended messages', () => {
         })),
       },
     })
-    expect(Object.keys(hint.entries()[0]!).toSorted()).toEqual(['acceptedAt', 'epoch', 'frame', 'seq'])
+    expect(Object.keys(hint.entries.read()[0]!).toSorted()).toEqual(['acceptedAt', 'epoch', 'frame', 'seq'])
   })
   it.each([['there are many', Array.from({ length: 33 }, (_, index) => message(index + 1, 1))]])(
     'carries nothing where %s',

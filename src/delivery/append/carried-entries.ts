@@ -14,9 +14,10 @@ const MAX_ENTRIES = 32
 export function hintOf(gid: bigint, messages: readonly AppendedMessage[]): Hint[] {
   const last = messages.at(-1)?.outcome
   if (!last) return []
-  const carried = messages.length <= MAX_ENTRIES
   const hint = { kind: 'group', gid, headSeq: last.seq } as const
-  return [carried ? { ...hint, incarnation: last.incarnation, entries: once(() => messages.map(carry)) } : hint]
+  if (messages.length > MAX_ENTRIES) return [hint]
+  const bytes = messages.reduce((sum, { item }) => sum + item.bytes.length, 0)
+  return [{ ...hint, incarnation: last.incarnation, entries: { bytes, read: once(() => messages.map(carry)) } }]
 }
 
 /** Encoded once for readers on this node and for Redis, and not at all where there are neither. */

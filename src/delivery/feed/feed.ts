@@ -18,7 +18,7 @@ export interface LiveReader {
   recheck(): void
 }
 
-type CarriedEntries = ReturnType<NonNullable<GroupNews['entries']>>
+type Carried = ReturnType<NonNullable<GroupNews['entries']>['read']>
 
 /** Readers that get a batch at one go, before other work has its turn. */
 const PUSH_SLICE = 256
@@ -66,7 +66,7 @@ export class Feed {
    */
   onNews({ headSeq, incarnation, entries }: GroupNews): void {
     if (headSeq > this.wanted) this.wanted = headSeq
-    const carried = entries && this.ready(incarnation) ? entries() : undefined
+    const carried = entries && this.ready(incarnation) ? entries.read() : undefined
     if (carried && this.follows(carried, headSeq)) return this.take(carried)
     // What came with entries is a hint, which may be old; the sweep knows.
     if (!entries && incarnation !== undefined) {
@@ -80,11 +80,11 @@ export class Feed {
     return !this.reading && this.live.size > 0 && [...this.live].every((reader) => reader.incarnation === incarnation)
   }
 
-  private follows(entries: CarriedEntries, headSeq: bigint): boolean {
+  private follows(entries: Carried, headSeq: bigint): boolean {
     return headSeq === this.tail + BigInt(entries.length) && entries.every(({ seq }, index) => seq === this.tail + BigInt(index + 1))
   }
 
-  private take(entries: CarriedEntries): void {
+  private take(entries: Carried): void {
     const batch = new Batch(entries.map(({ seq, epoch, frame }) => ({ seq, kind: 'application', epoch, bytes: frame })))
     this.metrics.liveBatches.inc({ source: 'hint' })
     this.busyWith(this.offer(batch, this.tail + BigInt(entries.length), entries.at(-1)?.acceptedAt))

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common'
+import type { Logger } from 'pino'
 import { CONFIG, type Config } from '../../platform/config/config.js'
+import { LOG } from '../../platform/observability/log.js'
 import { parseRanges } from '../outbound/address-policy.js'
 import { OUTBOUND_LIMITS, PeerHttp } from '../outbound/peer-http.js'
 import { certificateFault, hostOf, shownOn } from './certificate-trust.js'
@@ -33,6 +35,7 @@ export class DraftDirectories implements OnApplicationShutdown {
   constructor(
     @Inject(CONFIG) private readonly config: Config,
     private readonly peers: DraftPeers,
+    @Inject(LOG) private readonly log: Logger,
   ) {}
 
   async onApplicationShutdown(): Promise<void> {
@@ -60,7 +63,14 @@ export class DraftDirectories implements OnApplicationShutdown {
     const known: Known = this.directories.get(domain) ?? { directory: undefined, goodUntil: -Infinity }
     this.directories.set(domain, known)
     if (performance.now() >= known.goodUntil) {
-      const fetching = () => this.fetch(domain).catch(() => undefined)
+      const fetching = async () => {
+        try {
+          return await this.fetch(domain)
+        } catch (error) {
+          this.log.warn({ peer: domain, err: error }, 'the directory of a peer of the draft cannot be fetched')
+          return undefined
+        }
+      }
       known.loading ??= fetching().then((fetched) => {
         known.directory = fetched ?? known.directory
         known.goodUntil = performance.now() + (fetched ? GOOD_MS : AGAIN_MS)

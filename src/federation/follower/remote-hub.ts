@@ -10,7 +10,7 @@ import { userOf } from '../../groups/policy/uris.js'
 import { CONFIG, type Config } from '../../platform/config/config.js'
 import { GroupId } from '../../platform/http/bytes.js'
 import { encodeCbor } from '../../platform/http/encode.js'
-import { requireKind } from '../../platform/http/message-kind.js'
+import { requireKind } from '../../platform/http/incoming-message.js'
 import { NotFound } from '../../platform/http/problem.js'
 import { decodeOperationResponse, encodeOperationRequest } from '../../protocol/mimi/microchat/operation.js'
 import {

@@ -68,7 +68,9 @@ export class PublicCommitValidator {
       (next, leafIndex) => this.senders.proposeRemove(next, leafIndex),
     )
     const adds = addsOf(verdict)
-    const byValue = verdict.external ? [] : added.flatMap((device, index) => (adds[index]?.byReference === false ? [{ ...device, ref: adds[index].keyPackageRef }] : []))
+    const byValue = verdict.external
+      ? []
+      : added.flatMap((device, index) => (adds[index]?.byReference === false ? [{ ...device, ref: adds[index].keyPackageRef }] : []))
     const tree = before ? null : await this.stored.encodedTree(verdict.next)
     if (tree && bundle.groupInfo) refuseOtherTree(bundle.groupInfo.value, tree)
     return {

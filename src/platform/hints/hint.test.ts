@@ -13,7 +13,7 @@ const HINTS: Hint[] = [
     gid: 1n,
     headSeq: 7n,
     incarnation: 2,
-    entries: () => CARRIED,
+    entries: { read: () => CARRIED },
   },
   { kind: 'inbox', deviceId: 2n },
   { kind: 'acked', deviceId: 3n },
@@ -23,14 +23,14 @@ const HINTS: Hint[] = [
   { kind: 'stream-open', deviceId: 5n, streamId: 'abc' },
 ]
 
-const withEntries = (hint: Hint) => (hint.kind === 'group' ? { ...hint, entries: hint.entries?.() } : hint)
+const withEntries = (hint: Hint) => (hint.kind === 'group' ? { ...hint, entries: hint.entries?.read() } : hint)
 
 describe('hints between nodes', () => {
   it('arrive as they were sent', () => {
     const opened = openHints(secrets, 'hint:1', sealHints(SEALING, 'hint:1', 'node', HINTS))
     expect(opened?.node).toBe('node')
     expect(opened?.hints.map(withEntries)).toEqual(HINTS.map(withEntries))
-    expect(opened?.hints.flatMap((hint) => (hint.kind === 'group' ? (hint.entries?.() ?? []) : []))).toEqual(CARRIED)
+    expect(opened?.hints.flatMap((hint) => (hint.kind === 'group' ? (hint.entries?.read() ?? []) : []))).toEqual(CARRIED)
   })
   it('leave out entries that are too large together, and what is said of them only', () => {
     const large: Hint = {
@@ -38,7 +38,7 @@ describe('hints between nodes', () => {
       gid: 1n,
       headSeq: 7n,
       incarnation: 2,
-      entries: () => [CARRIED[0]!, { ...CARRIED[0]!, frame: new Uint8Array(9) }],
+      entries: { bytes: 11, read: () => CARRIED },
     }
     const sent = (most: number) =>
       openHints(secrets, 'hint:1', sealHints({ secrets, most }, 'hint:1', 'node', [large]))?.hints.map(withEntries)

@@ -12,6 +12,13 @@ export interface CarriedEntry {
   frame: Uint8Array
 }
 
+/** They are encoded, or decoded, when somebody asks for them: most nodes that hear of a group have nobody in it. */
+export interface CarriedEntries {
+  /** Of their messages; entries that came from another node do not say it. */
+  readonly bytes?: number
+  readonly read: () => readonly CarriedEntry[]
+}
+
 /**
  * "There may be something new": losing, repeating or reordering one costs time and nothing else.
  * `group`: the log of a group reaches headSeq; `entries`, if there, are the last ones up to it. `inbox`: a device has a new inbox row. `acked`: a device acknowledged
@@ -20,8 +27,7 @@ export interface CarriedEntry {
  * after an outage in which a `displaced` may have been lost.
  */
 export type Hint =
-  /** `entries` are encoded, or decoded, when somebody asks for them: most nodes that hear of a group have nobody in it. */
-  | { kind: 'group'; gid: bigint; headSeq: bigint; incarnation?: number | undefined; entries?: (() => readonly CarriedEntry[]) | undefined }
+  | { kind: 'group'; gid: bigint; headSeq: bigint; incarnation?: number | undefined; entries?: CarriedEntries | undefined }
   | { kind: 'inbox'; deviceId: bigint }
   | { kind: 'acked'; deviceId: bigint }
   | { kind: 'revoked'; deviceId: bigint }
@@ -62,7 +68,7 @@ const GroupHint = z
     incarnation: z.int().positive().optional(),
     carried: z.instanceof(Uint8Array).optional(),
   })
-  .transform(({ carried, ...hint }): Hint => (carried ? { ...hint, entries: () => decodeCarried(carried) } : hint))
+  .transform(({ carried, ...hint }): Hint => (carried ? { ...hint, entries: { read: () => decodeCarried(carried) } } : hint))
 
 const DeviceHint = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('inbox'), deviceId: Id }),
@@ -83,7 +89,7 @@ const Batch = z.object({ node: z.string(), hints: z.array(z.unknown()) })
 
 /**
  * MAC, then CBOR. A writer to Redis can withhold hints, not invent them.
- * @param most bytes of the entries of one hint: more are read from the log where they are wanted, instead of travelling to nodes where they are not
+ * @param most bytes of the messages in the entries of one hint: more are read from the log where they are wanted, instead of travelling to nodes where they are not
  */
 export function sealHints(
   { secrets, most }: { secrets: Secrets; most: number },
@@ -121,9 +127,8 @@ function portable(hint: Hint, most: number): unknown {
   if (hint.kind !== 'group' || !hint.entries) return hint
   const { entries, ...rest } = hint
   const { kind, gid, headSeq } = rest
-  const size = entries().reduce((sum, { frame }) => sum + frame.length, 0)
   // Without entries the incarnation would be that of a sweep.
-  return size > most ? { kind, gid, headSeq } : { ...rest, carried: encodeCbor(entries()) }
+  return (entries.bytes ?? 0) > most ? { kind, gid, headSeq } : { ...rest, carried: encodeCbor(entries.read()) }
 }
 
 function bound(channel: string, body: Uint8Array): Uint8Array {

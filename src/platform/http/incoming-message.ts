@@ -5,6 +5,7 @@ import type { KeyPackage } from '../../protocol/mls/structures/key-package.js'
 import { framed } from '../../protocol/mimi/common.js'
 import type { Decoded } from '../../protocol/tls/reader.js'
 import { framingDisagreements } from '../observability/metrics.js'
+import { Undecodable } from './problem.js'
 
 /**
  * Decodes one MLSMessage that a client or a peer sent. Two readers look at it: the strict one, whose answer counts, and ts-mls, which has
@@ -35,4 +36,18 @@ export function decodeIncomingKeyPackage(bytes: Uint8Array): Decoded<KeyPackage>
   if (decoded.kind === 'malformed') return decoded
   if (decoded.value.wireFormat !== 'key-package') return { kind: 'malformed', reason: 'it is no KeyPackage' }
   return { kind: 'decoded', value: decoded.value.body }
+}
+
+type Kind = 'commit' | 'proposal' | 'application' | 'welcome' | 'group-info' | 'key-package'
+
+/**
+ * What a local client sends to a hub is read here too, by both readers, before it is passed on.
+ * @throws Undecodable for what is no MLSMessage, or one of another kind
+ */
+export function requireKind(bytes: Uint8Array, kind: Kind): void {
+  const decoded = decodeIncoming(bytes)
+  if (decoded.kind === 'malformed') throw new Undecodable(`The ${kind} is not an MLSMessage: ${decoded.reason}.`)
+  const { wireFormat, body } = decoded.value
+  const found = wireFormat === 'public-message' ? body.content.kind : wireFormat === 'private-message' ? body.contentType : wireFormat
+  if (found !== kind) throw new Undecodable(`Expected a ${kind}, but the MLSMessage is a ${found}.`)
 }

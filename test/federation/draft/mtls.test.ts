@@ -1,3 +1,4 @@
+import { pino } from 'pino'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createHash, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
@@ -193,7 +194,7 @@ describe('a signature in the name of a peer that the operator knows by its certi
     const url = `https://127.0.0.1:${(asked.address() as AddressInfo).port}`
     const config = { ...server.config, FEDERATION_PEER_URLS: new Map([['b.example', url]]) } as Config
     const peers = new DraftPeers(config)
-    const directories = new DraftDirectories(config, peers)
+    const directories = new DraftDirectories(config, peers, pino({ level: 'silent' }))
     const authentication = new DraftAuthentication(config, {} as DraftListener, peers, directories)
     const verdict = () => {
       try {
@@ -223,7 +224,7 @@ describe('the certificate of a peer that is asked', () => {
     await once(asked.listen(0, '127.0.0.1'), 'listening')
     const url = `https://127.0.0.1:${(asked.address() as AddressInfo).port}`
     const config = { ...server.config, FEDERATION_PEER_URLS: new Map([[domain, url]]) } as Config
-    const directories = new DraftDirectories(config, new DraftPeers(config))
+    const directories = new DraftDirectories(config, new DraftPeers(config), pino({ level: 'silent' }))
     try {
       return (await directories.of(domain)) !== undefined
     } finally {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { handedOutTo } from '../../../src/federation/draft/follower/draft-members.repository.js'
 import { useScene, type Scene } from './joins-fixture.js'
 import { claimFor } from './peer/hub.js'
 import { privateMessage, publicCommit, refOf, welcome } from './peer/mls.js'
@@ -135,6 +136,36 @@ describe('a Welcome to a KeyPackage that was handed out for the room', () => {
     expect(await handed(group)).toEqual(ref)
     expect(await group.add(a, client, welcome([ref]))).toBe('received')
     expect(await groupAt(c).add(a, client, welcome([ref]))).toBe('roster-refused')
+  })
+
+  it('can be the last resort, which was handed out twice before the first join by it, also when both joins come in one batch', async () => {
+    const group = groupAt(c)
+    await alice.disconnect()
+    await server.pool.query(
+      'DELETE FROM key_package k USING device d WHERE d.id = k.device_id AND d.client_uri = $1 AND NOT k.last_resort',
+      [client],
+    )
+    const ref = await handed(group)
+    const isGood = async () => (await handedOutTo(server.pool, group.roomId, [ref])).length > 0
+    expect(await handed(group)).toEqual(ref)
+    const joins = (seqs: readonly number[]) => ({
+      roster: seqs.flatMap((seq) => [
+        { seq, client },
+        { seq: seq + 1, client, change: 'left' as const },
+      ]),
+      welcomes: seqs.map((seq) => ({ seq, clients: [client], message: welcome([ref]) })),
+    })
+    const commits = (from: number, count: number) =>
+      Array.from({ length: count }, (_, index) => {
+        const epoch = from + index
+        return { kind: 'commit', epoch, message: privateMessage({ ...group.place, epoch }, 'commit') } as const
+      })
+    expect(await group.push(a, commits(0, 2), joins([1]))).toBe('received')
+    expect(await isGood()).toBe(true)
+    expect(await handed(group)).toEqual(ref)
+    expect(await group.push(a, commits(2, 4), joins([3, 5]))).toBe('received')
+    expect(await isGood()).toBe(false)
+    expect(await group.push(a, commits(6, 2), joins([7]))).toBe('roster-refused')
   })
 
   it('marks nothing else as used, and nothing is stored for nobody', async () => {

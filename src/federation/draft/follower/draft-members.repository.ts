@@ -26,20 +26,15 @@ export async function isWelcomeKnown(sql: Sql, gid: bigint, hash: Uint8Array): P
   return rows.length > 0
 }
 
-/** Devices whose KeyPackages were handed out for this room, and have brought nobody in yet. */
+/** Devices whose KeyPackages were handed out for this room, and are good for a join still. */
 export async function handedOutTo(sql: Sql, roomId: string, refs: readonly Uint8Array[]): Promise<bigint[]> {
   const { rows } = await sql.query<{ deviceId: bigint }>({
     name: 'handed_out_to',
     text: `SELECT DISTINCT h.device_id AS "deviceId" FROM handed_out_key_package h
-            WHERE h.ref = ANY ($2::bytea[]) AND h.room_id = $1 AND h.used_gid IS NULL AND h.expires_at > now() - interval '1 day'`,
+            WHERE h.ref = ANY ($2::bytea[]) AND h.room_id = $1 AND (h.used_gid IS NULL OR h.further > 0) AND h.expires_at > now() - interval '1 day'`,
     values: [roomId, refs],
   })
   return rows.map(({ deviceId }) => deviceId)
-}
-
-export interface KnownLeaf {
-  deviceId: bigint
-  leafIndex: number | null
 }
 
 /**
@@ -49,7 +44,7 @@ export interface KnownLeaf {
 export async function noteWelcomed(
   sql: Sql,
   gid: bigint,
-  leaves: readonly KnownLeaf[],
+  leaves: readonly DraftMember[],
   { hash, tree }: { hash: Uint8Array; tree: KeptTree | undefined },
 ): Promise<void> {
   await sql.query({

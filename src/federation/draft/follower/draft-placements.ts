@@ -35,9 +35,7 @@ export class DraftPlacements implements OnModuleInit, OnModuleDestroy, BeforeApp
   ) {}
 
   onModuleInit(): void {
-    this.unsubscribe = this.hints.subscribe((hint) => {
-      if (hint.kind === 'group' && this.waits.size > 0) this.waits.heard(hint.gid)
-    })
+    this.unsubscribe = this.waits.listenTo(this.hints)
   }
 
   onModuleDestroy(): void {

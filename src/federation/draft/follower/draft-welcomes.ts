@@ -22,7 +22,7 @@ import {
   noteWelcomed,
   storeDraftWelcome,
   type KeptTree,
-  type KnownLeaf,
+  type DraftMember,
 } from './draft-members.repository.js'
 import { readDraftReplica, type DraftReplica } from './draft-replica.repository.js'
 import type { DraftRoom } from './draft-room.js'
@@ -35,7 +35,7 @@ export interface IncomingWelcome {
   readonly bytes: Uint8Array
   readonly hash: Uint8Array
   readonly tree: KeptTree | undefined
-  readonly leaves: readonly KnownLeaf[]
+  readonly leaves: readonly DraftMember[]
 }
 
 /** How long an unread Welcome is kept; its KeyPackage ends sooner. */
@@ -115,7 +115,7 @@ export class DraftWelcomes {
   }
 
   /** The devices whose KeyPackages it answers, and where they stand in the tree that came along. */
-  private async leavesOf({ roomId }: DraftRoom, welcome: Welcome, tree: KeptTree | undefined): Promise<KnownLeaf[]> {
+  private async leavesOf({ roomId }: DraftRoom, welcome: Welcome, tree: KeptTree | undefined): Promise<DraftMember[]> {
     const owners = await handedOutTo(this.pool, roomId, welcome.refs)
     const clients = await clientsOf(this.pool, owners)
     const named = new Set([...clients.values()].map(({ client }) => client))

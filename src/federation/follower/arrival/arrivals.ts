@@ -55,9 +55,7 @@ export class Arrivals implements OnModuleInit, OnModuleDestroy, BeforeApplicatio
   ) {}
 
   onModuleInit(): void {
-    this.unsubscribe = this.hints.subscribe((hint) => {
-      if (hint.kind === 'group' && this.waits.size > 0) this.waits.heard(hint.gid)
-    })
+    this.unsubscribe = this.waits.listenTo(this.hints)
   }
 
   onModuleDestroy(): void {

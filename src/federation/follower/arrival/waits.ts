@@ -1,3 +1,4 @@
+import type { Hints } from '../../../platform/hints/hints.js'
 import { numberOf, type DescribedLimit } from '../../../platform/limits/described-limit.js'
 
 /** Answers that wait in one process. */
@@ -56,6 +57,13 @@ export class Waits {
 
   get size(): number {
     return this.all.size
+  }
+
+  /** @returns what ends it */
+  listenTo(hints: Hints): () => void {
+    return hints.subscribe((hint) => {
+      if (hint.kind === 'group' && this.all.size > 0) this.heard(hint.gid)
+    })
   }
 
   /** @returns undefined if too many wait, or all are to end */

@@ -131,7 +131,7 @@ function pskUsage({ groupContext }: PublicGroupState, { sender }: SentProposal, 
   return brokenUnless(!foundsGroup(psk) || (groupContext.epoch === 0n && sender.kind === 'member'), 'psk-usage')
 }
 
-/** RFC 9420 §12.1.6: what the KEMs encapsulate to is a public key of theirs, and members refuse one of small order (RFC 9180 §7.1.4). */
+/** RFC 9420 §12.1.6: what the KEMs encapsulate to is one of their public keys, and members refuse one of small order (RFC 9180 §7.1.4). */
 function externalInitKemOutput({ groupContext }: PublicGroupState, { kemOutput }: OfKind<'external-init'>): BrokenRule | undefined {
   return brokenUnless(isUsableHpkeKey(groupContext.cipherSuite, kemOutput), 'external-init-kem-output')
 }

@@ -113,7 +113,7 @@ export class HostileGroup {
       roster: roster.map(({ seq, client, change = 'joined' }) => ({ seq: BigInt(seq), joined: change === 'joined', client })),
       welcomes: welcomes.map(({ seq, clients, message }) => ({
         seq: BigInt(seq),
-        epoch: BigInt(this.epoch + 1),
+        epoch: BigInt((entries[seq - this.seq - 1]?.epoch ?? this.epoch) + 1),
         clients,
         welcome: message,
       })),
