@@ -86,8 +86,7 @@ export class PrivateCommitValidator {
       throw new InvalidCommit('one-leaf-per-client')
     return {
       external: false,
-      freshRefs: bundle.welcomes.flatMap(({ value }) => value.refs).filter((ref) => !asked.refs.has(hex(ref))),
-      freshDevices: null,
+      ...freshOf(bundle, asked),
       added: joining.added,
       putIn: joining.devices.filter(({ client, userId }) => userId !== caller.userId && !asked.clients.has(client)).map(deviceIdOf),
       removed: leaving.map(({ deviceId, reason }) => ({ deviceId, reason })),
@@ -209,4 +208,10 @@ export class PrivateCommitValidator {
 
 function deviceIdOf({ deviceId }: { deviceId: bigint }): bigint {
   return deviceId
+}
+
+/** What the Commit spends itself: not what those have spent who asked to join. Each ref was found by what this server handed out. */
+function freshOf({ welcomes }: CommitContext['bundle'], asked: Asking): Pick<Judged, 'freshRefs' | 'freshDevices'> {
+  const refs = welcomes.flatMap(({ value }) => value.refs)
+  return { freshRefs: refs.filter((ref) => !asked.refs.has(hex(ref))), freshDevices: null }
 }
