@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { appendFileSync } from 'node:fs'
 import { once } from 'node:events'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
@@ -11,7 +12,7 @@ import { startEmbeddedPostgres } from '../src/app/embedded/embedded-postgres.js'
 
 const MAIN = fileURLToPath(new URL('../main.js', import.meta.url))
 
-/** What a measurement started, in the order in which it is ended: last first. */
+/** What a measurement started, in the order in which it is ended: last first. `BENCH_LOG` names a file for what its processes print. */
 export class Processes {
   private readonly undo: (() => Promise<unknown>)[] = []
   private readonly secret = randomBytes(32).toString('base64')
@@ -66,7 +67,9 @@ async function line(child: ChildProcess, wanted: RegExp): Promise<RegExpExecArra
   return new Promise((resolve, reject) => {
     child.once('error', reject).once('exit', (code) => reject(new Error(`It ended with ${code}`)))
     if (!child.stdout) return reject(new Error('No output to read'))
+    const log = process.env['BENCH_LOG']
     createInterface(child.stdout).on('line', (text) => {
+      if (log) appendFileSync(log, `${child.pid} ${text}\n`)
       const match = wanted.exec(text)
       if (match) resolve(match)
     })

@@ -1,9 +1,10 @@
+import { cpus } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Processes } from '../processes.js'
 import { describeSamples, printTable, round } from '../samples.js'
 import { HonestLoad, type Samples } from './soak/honest-load.js'
 import { HostileProcess } from './soak/hostile-process.js'
-import { heldBy, refusalsOf, startProviders, type Held, type SoakProvider } from './soak/providers.js'
+import { cpuOf, heldBy, refusalsOf, startProviders, type Held, type SoakProvider } from './soak/providers.js'
 
 /**
  * `npm run bench -- federation/soak [MINUTES]`: one hub and two followers, whose users chat, and one hostile provider that does everything
@@ -20,10 +21,24 @@ const WARM_UP_MS = 20_000
 const minutes = Number(process.argv[3] ?? 30)
 if (!(minutes > 0 && minutes <= 120)) throw new Error('How many minutes? At most 120')
 
-async function phase(load: HonestLoad, ms: number): Promise<Samples> {
+/** What a phase used of the processors, in cores: nothing can be said of the servers where the whole machine is busy. */
+type Cores = Record<string, number>
+
+async function phase(load: HonestLoad, providers: readonly SoakProvider[], ms: number): Promise<Samples & { cores: Cores }> {
   load.take()
+  const before = await Promise.all(providers.map(cpuOf))
+  const [own, all] = [process.cpuUsage(), machineCpu()]
   await sleep(ms)
-  return load.take()
+  const used = (await Promise.all(providers.map(cpuOf))).map((now, index) => now - (before[index] ?? 0))
+  const { user, system } = process.cpuUsage(own)
+  const cores = Object.fromEntries(providers.map(({ domain }, index) => [domain, round(((used[index] ?? 0) * 1_000) / ms)]))
+  const machine = machineCpu() - all
+  return { ...load.take(), cores: { ...cores, clients: round((user + system) / 1_000 / ms), machine: round(machine / ms) } }
+}
+
+/** Milliseconds that all processors of the machine have worked. */
+function machineCpu(): number {
+  return cpus().reduce((sum, { times }) => sum + times.user + times.sys + times.nice + times.irq, 0)
 }
 
 interface Compared {
@@ -33,14 +48,30 @@ interface Compared {
 }
 
 function compare(calm: Samples, attacked: Samples): Compared[] {
-  return (['delivered', 'committed', 'read'] as const).map((name) => {
-    const [before, during] = [describeSamples(calm[name]), describeSamples(attacked[name])]
-    const counts = { 'without, n': calm[name].length, 'with, n': attacked[name].length }
+  return Object.entries(timesOf(calm)).map(([name, without]) => {
+    const given = timesOf(attacked)[name] ?? []
+    const [before, during] = [describeSamples(without), describeSamples(given)]
+    const counts = { 'without, n': without.length, 'with, n': given.length }
     printTable([
       { what: name, ...counts, 'p50 without': before.p50, 'p50 with': during.p50, 'p99 without': before.p99, 'p99 with': during.p99 },
     ])
     return { name, calm: before.p99, attacked: during.p99 }
   })
+}
+
+/** Milliseconds. */
+function timesOf({ delivered, committed, read }: Samples): Record<string, readonly number[]> {
+  return { delivered: delivered.map(({ ms }) => ms), committed, read }
+}
+
+/** Which messages took longest, and when: stalls show as neighbours. */
+function printSlowest({ since, delivered }: Samples): void {
+  const slowest = delivered.toSorted((a, b) => b.ms - a.ms).slice(0, 20)
+  printTable(
+    slowest
+      .toSorted((a, b) => a.planned - b.planned)
+      .map(({ planned, from, to, ms }) => ({ 'sent, s': round((planned - since) / 1_000), from, to, ms: round(ms) })),
+  )
 }
 
 /** Of what a provider holds: all tables that grew. @returns by how many bytes its database grew */
@@ -58,15 +89,20 @@ async function measure(processes: Processes): Promise<string[]> {
   const providers = await startProviders(processes, DOMAINS, hostile)
   const load = await HonestLoad.start(providers)
   try {
-    await phase(load, WARM_UP_MS)
-    const calm = await phase(load, Math.max(60_000, (minutes * 60_000) / 3))
+    await phase(load, providers, WARM_UP_MS)
+    const calm = await phase(load, providers, Math.max(60_000, (minutes * 60_000) / 3))
     const before = await Promise.all(providers.map(heldBy))
     hostile.attack(providers)
-    const attacked = await phase(load, minutes * 60_000)
+    const attacked = await phase(load, providers, minutes * 60_000)
     printTable(await hostile.stop())
     const after = await Promise.all(providers.map(heldBy))
     await load.stop()
     const slow = compare(calm, attacked).filter(({ calm: p99, attacked: with99 }) => with99 > MOST_TIMES * p99)
+    printTable([
+      { cores: 'without', ...calm.cores },
+      { cores: 'with', ...attacked.cores },
+    ])
+    printSlowest(attacked)
     const big = providers.filter((one, index) => {
       const [from, to] = [before[index], after[index]]
       return from && to && printGrowth(one, from, to) > MOST_BYTES

@@ -5,6 +5,8 @@ import { keyMaterialRequest, newClient, opaque } from '../../../test/federation/
 /** One request of the hostile provider to a victim. */
 export interface Attack {
   readonly name: string
+  /** It never counts as the provider's own request, so that it is counted by address. */
+  readonly isUnverified?: true
   run(provider: HostileProvider, victim: Victim, index: number): Promise<Told>
 }
 
@@ -58,10 +60,22 @@ export const ATTACKS: readonly Attack[] = [
   { name: 'asks for token keys', run: (c, v) => c.ask(v, 'tokenDirectory', v.domain, NOTHING) },
   { name: 'asks for tokens', run: (c, v) => c.ask(v, 'issueTokens', v.domain, randomBytes(13_000)) },
   { name: 'posts sealed noise', run: (c, v) => c.ask(v, 'submitSealed', v.domain, randomBytes(16_384)) },
-  { name: 'repeats a nonce', run: (c, v) => c.ask(v, 'room', hosted(v), NOTHING, { nonce: 'a-nonce-that-comes-again' }) },
-  { name: 'signs with an unknown key', run: (c, v, i) => c.ask(v, 'room', hosted(v), NOTHING, { keyId: `k${i}` }) },
-  { name: 'claims to be others', run: (c, v, i) => c.ask(v, 'room', hosted(v), NOTHING, { domain: `127.0.4.${i % 250}:1` }) },
-  { name: 'sends a signature over another body', run: (c, v) => c.ask(v, 'log', hosted(v), randomBytes(60), { sent: randomBytes(60) }) },
+  {
+    name: 'repeats a nonce',
+    isUnverified: true,
+    run: (c, v) => c.ask(v, 'room', hosted(v), NOTHING, { nonce: 'a-nonce-that-comes-again' }),
+  },
+  { name: 'signs with an unknown key', isUnverified: true, run: (c, v, i) => c.ask(v, 'room', hosted(v), NOTHING, { keyId: `k${i}` }) },
+  {
+    name: 'claims to be others',
+    isUnverified: true,
+    run: (c, v, i) => c.ask(v, 'room', hosted(v), NOTHING, { domain: `127.0.4.${i % 250}:1` }),
+  },
+  {
+    name: 'sends a signature over another body',
+    isUnverified: true,
+    run: (c, v) => c.ask(v, 'log', hosted(v), randomBytes(60), { sent: randomBytes(60) }),
+  },
 ]
 
 function operation(index: number, name: string): Buffer {

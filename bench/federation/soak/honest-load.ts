@@ -14,14 +14,24 @@ const READ_MS = 200
 
 /** Milliseconds, of what ended within one phase. */
 export interface Samples {
+  /** Of `performance.now()`. */
+  readonly since: number
   /** From the time for which a message was planned until a member of another provider has read it. */
-  readonly delivered: number[]
+  readonly delivered: Delivery[]
   /** From the time for which it was planned until a Commit was accepted. */
   readonly committed: number[]
   /** A request of a user that touches no peer. */
   readonly read: number[]
   /** Requests that failed, by how. */
   readonly failed: Map<string, number>
+}
+
+export interface Delivery {
+  /** Of `performance.now()`. */
+  readonly planned: number
+  readonly from: string
+  readonly to: string
+  readonly ms: number
 }
 
 interface Member {
@@ -115,14 +125,19 @@ export class HonestLoad {
   private async say(sender: Member, text: string, planned: number): Promise<void> {
     const { samples } = this
     const readers = this.members.filter((one) => one.domain !== sender.domain)
-    const arrivals = readers.map(({ awaited }) => new Promise<number>((resolve) => awaited.set(text, resolve)))
+    const arrivals = readers.map(
+      ({ awaited, domain: to }) =>
+        new Promise<Delivery>((resolve) => {
+          awaited.set(text, (at) => resolve({ planned, from: sender.domain, to, ms: at - planned }))
+        }),
+    )
     try {
       await this.groupOf(sender).send(text)
     } catch (error) {
       for (const { awaited } of readers) awaited.delete(text)
       throw error
     }
-    for (const at of await Promise.all(arrivals)) samples.delivered.push(at - planned)
+    samples.delivered.push(...(await Promise.all(arrivals)))
   }
 
   private async commit(one: Member, planned: number): Promise<void> {
@@ -168,7 +183,7 @@ async function member({ url, domain }: SoakProvider, user: string): Promise<Memb
 }
 
 function noSamples(): Samples {
-  return { delivered: [], committed: [], read: [], failed: new Map() }
+  return { since: performance.now(), delivered: [], committed: [], read: [], failed: new Map() }
 }
 
 interface Read {

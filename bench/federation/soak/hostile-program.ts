@@ -1,34 +1,39 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent, fetch as fetchBy } from 'undici'
 import { HostileProvider, type Victim } from '../../../test/federation/hostile/peer/hostile-provider.js'
-import { ATTACKS, answering } from './attacks.js'
+import { ATTACKS, answering, type Attack } from './attacks.js'
+import { REQUESTS_PER_MINUTE } from './providers.js'
 import type { Told } from './hostile-process.js'
 
-/** Of each victim: what it allows a peer by default is 6,000 a minute. */
-const REQUESTS_PER_SECOND = 100
 /** Unanswered ones at a time, so that a victim that is slow is not asked more and more. */
 const MOST_AT_ONCE = 50
 
-/** Of its own: what is counted by address must not be counted against the honest providers, which share another one. */
-const ADDRESS = '127.0.0.66'
+/**
+ * Its own addresses: what is counted by address must not be counted against the honest providers, which share another one, nor what it cannot sign
+ * against what it can.
+ */
+const ADDRESSES = { verified: '127.0.0.66', unverified: '127.0.0.67' }
 
-/** Sends everything from that address, where the system has it (Linux does). */
-async function useOwnAddress(): Promise<void> {
-  const probe = createServer().listen(0, ADDRESS)
+/** Where the system has the address (Linux does). */
+async function agentFrom(address: string): Promise<Agent> {
+  const probe = createServer().listen(0, address)
   const isThere = await once(probe, 'listening').then(
     () => true,
     () => false,
   )
   probe.close()
-  if (!isThere) return console.error(`${ADDRESS} is not there: limits by address hold for all providers together`)
-  const dispatcher = new Agent({ localAddress: ADDRESS })
-  const send = (...[input, init]: Parameters<typeof fetchBy>) => fetchBy(input, { ...init, dispatcher })
-  globalThis.fetch = send as unknown as typeof globalThis.fetch
+  if (!isThere) console.error(`${address} is not there: limits by address hold for all providers together`)
+  return new Agent(isThere ? { localAddress: address } : {})
 }
 
-await useOwnAddress()
+const agents = { verified: await agentFrom(ADDRESSES.verified), unverified: await agentFrom(ADDRESSES.unverified) }
+/** By which a request goes out; what the provider asks without an attack goes by the first. */
+const agent = new AsyncLocalStorage<Agent>()
+const send = (...[input, init]: Parameters<typeof fetchBy>) => fetchBy(input, { ...init, dispatcher: agent.getStore() ?? agents.verified })
+globalThis.fetch = send as unknown as typeof globalThis.fetch
 
 /** The program of the hostile provider's process: its parent names its victims, and it attacks until its parent stops it. */
 const provider = await new HostileProvider(process.argv[2] ?? '').listen()
@@ -42,24 +47,40 @@ function count(attack: string, outcome: string): void {
   counts.set(attack, outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1))
 }
 
-async function attack(victim: Victim, index: number): Promise<void> {
-  const chosen = ATTACKS[index % ATTACKS.length]
-  if (!chosen) return
+/** @returns milliseconds for which the victim wants to hear no more of this kind: the provider takes what it is allowed, and no refusals beyond */
+async function run(attack: Attack, victim: Victim, index: number): Promise<number> {
   try {
-    const { status, problem } = await chosen.run(provider, victim, index)
-    count(chosen.name, `${status} ${problem ?? ''}`.trim())
+    const { status, problem, retryAfter } = await agent.run(agents[attack.isUnverified ? 'unverified' : 'verified'], () =>
+      attack.run(provider, victim, index),
+    )
+    count(attack.name, `${status} ${problem ?? ''}`.trim())
+    return status === 429 || status === 503 ? Number(retryAfter ?? 1) * 1_000 : 0
   } catch {
-    count(chosen.name, 'no answer')
+    count(attack.name, 'no answer')
+    return 0
   }
 }
 
+/** All attacks in turn, but for those that have to wait. */
 async function against(victim: Victim): Promise<void> {
   const open = new Set<Promise<void>>()
-  const began = performance.now()
+  const kinds = ATTACKS.map((attack) => ({ attack, from: 0 }))
+  let next = performance.now()
   for (let index = 0; running; index++) {
-    await sleep(Math.max(0, began + (index * 1_000) / REQUESTS_PER_SECOND - performance.now()))
+    const now = performance.now()
+    const kind = kinds[index % kinds.length]
+    if (!kind || kind.from > now) {
+      // After a whole round of waiting kinds some time has to pass.
+      if (index % kinds.length === 0) await sleep(10)
+      continue
+    }
+    next = Math.max(next, now - 1_000) + 1_000 / (REQUESTS_PER_MINUTE / 60)
+    await sleep(Math.max(0, next - now))
     if (open.size >= MOST_AT_ONCE) await Promise.race(open)
-    const begun = attack(victim, index).finally(() => open.delete(begun))
+    const begun = run(kind.attack, victim, index).then((wait) => {
+      open.delete(begun)
+      if (wait > 0) kind.from = performance.now() + wait
+    })
     open.add(begun)
   }
   await Promise.all(open)

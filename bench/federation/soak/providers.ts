@@ -1,3 +1,4 @@
+import { cpus } from 'node:os'
 import { Pool } from 'pg'
 import { freePort, type Processes } from '../../processes.js'
 
@@ -8,7 +9,13 @@ export interface SoakProvider {
   readonly pool: Pool
 }
 
-/** Without TLS, on loopback: everything else is as by default, the limits above all. */
+/**
+ * What each provider allows another one. By default it is 6,000, for a machine of its own with two cores: here three providers, their PostgreSQL, all
+ * clients and the hostile provider share two.
+ */
+export const REQUESTS_PER_MINUTE = Math.round(2_000 * Math.max(1, cpus().length / 2))
+
+/** Without TLS, on loopback: everything else is as by default, all other limits too. */
 export async function startProviders(processes: Processes, domains: readonly string[], hostile: Place): Promise<SoakProvider[]> {
   const first = await processes.postgres()
   const places = await Promise.all(domains.map(async (domain) => ({ domain, port: await freePort() })))
@@ -25,6 +32,7 @@ export async function startProviders(processes: Processes, domains: readonly str
       PORT: String(port),
       PUBLIC_URL: url,
       FEDERATION: 'open',
+      FEDERATION_REQUESTS_PER_MINUTE: String(REQUESTS_PER_MINUTE),
       FEDERATION_PEER_URLS: urls,
       FEDERATION_ALLOWED_RANGES: '127.0.0.0/8',
     })
@@ -60,7 +68,16 @@ export async function heldBy({ pool }: SoakProvider): Promise<Held> {
 
 /** What its limits have refused. */
 export async function refusalsOf({ domain, url }: SoakProvider): Promise<Record<string, string | number>[]> {
-  const text = await (await fetch(`${url}/metrics`)).text()
+  const text = await metricsOf(url)
   const found = [...text.matchAll(/^limits_refused_total\{limit="([^"]+)"\} (\d+)$/gm)]
   return found.map(([, limit = '', times = '']) => ({ domain, limit, times: Number(times) }))
+}
+
+/** Seconds of CPU that its process has used. */
+export async function cpuOf({ url }: SoakProvider): Promise<number> {
+  return Number(/^process_cpu_seconds_total ([\d.]+)$/m.exec(await metricsOf(url))?.[1])
+}
+
+async function metricsOf(url: string): Promise<string> {
+  return (await fetch(`${url}/metrics`)).text()
 }
