@@ -1,4 +1,4 @@
-/** `node tools/bench.mjs NAME`: builds, then runs bench/NAME.ts. Figures are for comparing within one run. */
+/** `node tools/bench.mjs [NAME]`: builds, then runs bench/NAME.ts, or bench/throughput.ts. Figures are for comparing within one run. */
 import { readdir } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -11,10 +11,12 @@ const { buildIfStale } = await import('./build.mjs')
 await buildIfStale()
 
 const folder = join(import.meta.dirname, '..', 'dist/bench')
-const name = process.argv[2] ?? ''
+const OPTIONS = ['smoke', 'json']
+const given = process.argv[2] ?? ''
+const name = given === '' || OPTIONS.includes(given) ? 'throughput' : given
 /** What the others share. */
 const HELPERS = ['append-variants', 'costs-page', 'identity/certified-commit', 'processes', 'samples']
-const HELPING_FOLDERS = ['federation/soak/']
+const HELPING_FOLDERS = ['federation/soak/', 'throughput/']
 const known = (await readdir(folder, { recursive: true }))
   .filter((file) => file.endsWith('.js'))
   .map((file) => relative('.', file).replace(/\.js$/, ''))

@@ -1,6 +1,5 @@
-import { cpus } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Processes } from '../processes.js'
+import { machineCpuMs, Processes } from '../processes.js'
 import { describeSamples, printTable, round } from '../samples.js'
 import { HonestLoad, type Samples } from './soak/honest-load.js'
 import { HostileProcess } from './soak/hostile-process.js'
@@ -27,18 +26,13 @@ type Cores = Record<string, number>
 async function phase(load: HonestLoad, providers: readonly SoakProvider[], ms: number): Promise<Samples & { cores: Cores }> {
   load.take()
   const before = await Promise.all(providers.map(cpuOf))
-  const [own, all] = [process.cpuUsage(), machineCpu()]
+  const [own, all] = [process.cpuUsage(), machineCpuMs()]
   await sleep(ms)
   const used = (await Promise.all(providers.map(cpuOf))).map((now, index) => now - (before[index] ?? 0))
   const { user, system } = process.cpuUsage(own)
   const cores = Object.fromEntries(providers.map(({ domain }, index) => [domain, round(((used[index] ?? 0) * 1_000) / ms)]))
-  const machine = machineCpu() - all
+  const machine = machineCpuMs() - all
   return { ...load.take(), cores: { ...cores, clients: round((user + system) / 1_000 / ms), machine: round(machine / ms) } }
-}
-
-/** Milliseconds that all processors of the machine have worked. */
-function machineCpu(): number {
-  return cpus().reduce((sum, { times }) => sum + times.user + times.sys + times.nice + times.irq, 0)
 }
 
 interface Compared {
