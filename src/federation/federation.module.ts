@@ -94,6 +94,7 @@ import { SealedRelayController } from './sealed/sealed-relay.controller.js'
 import { SignedClient } from './outbound/signed-client.js'
 import { PeerBytes } from './quotas/peer-bytes.js'
 import { ReplicaQuota } from './quotas/replica-quota.js'
+import { ForgottenReplicas } from './quotas/forgotten-replicas.js'
 import { TakeUp } from './quotas/take-up.js'
 import { DRAFT_HUB_PROVIDERS, DRAFT_PROVIDERS } from './draft/draft.providers.js'
 import { PURGES } from './federation-purges.js'
@@ -150,6 +151,7 @@ const asFollower = [
   ReplicaNews,
   ReplicaQuota,
   TakeUp,
+  ForgottenReplicas,
   SignedHeads,
   OwnJoins,
   Pull,

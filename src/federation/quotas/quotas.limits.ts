@@ -7,7 +7,7 @@ export const PEER_QUOTAS = {
   newGroup: {
     name: 'peer-new-group-bytes',
     holder: 'group',
-    what: 'bytes that a hub stores of a group before a member here has fetched its Welcome or acknowledged an entry; 256 more count for each entry',
+    what: 'bytes that a hub stores of a group before a member here has fetched its Welcome, acknowledged an entry or joined by itself; 256 more count for each entry',
     value: 1_048_576,
     refusal: HELD_BACK,
   },
@@ -57,6 +57,13 @@ export const PEER_QUOTAS = {
 
 /** Those that have a setting. */
 export const PEER_QUOTA_SETTINGS: readonly DescribedLimit[] = [
+  {
+    name: 'peer-new-group-age',
+    holder: 'group',
+    what: 'time since a device here was last added to a group of a hub that nobody here has taken up; as long as a KeyPackage, and so a Welcome, is good',
+    setting: 'KEY_PACKAGE_MAX_AGE',
+    refusal: 'the group is forgotten here, with all that hangs on it; a new Welcome brings it back',
+  },
   {
     name: 'peer-bytes-per-minute',
     holder: 'peer',
