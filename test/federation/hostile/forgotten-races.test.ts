@@ -5,6 +5,7 @@ import { acknowledgeInbox } from '../../../src/delivery/inbox/inbox.repository.j
 import { Retention } from '../../../src/delivery/retention/retention.job.js'
 import { forgetReplica } from '../../../src/federation/quotas/forgotten-replicas.repository.js'
 import { TakeUp } from '../../../src/federation/quotas/take-up.js'
+import type { Sql } from '../../../src/platform/postgres/sql.js'
 import type { TestServer } from '../../support/server.js'
 import { days, expectCounted, forget, gidsOf, mentions } from './forgotten-fixture.js'
 import { claimFor, type HostileGroup } from './peer/hub.js'
@@ -67,6 +68,25 @@ describe('a replica that is taken up in the moment in which it is forgotten', ()
     }
     await expectCounted(server)
     expect([...outcomes].toSorted()).toEqual(['gone', 'taken up'])
+  })
+
+  it.each<[string, (sql: Sql, gid: bigint, waiting: { device: bigint; id: bigint }) => Promise<unknown>]>([
+    ['of its Welcome', (sql, _gid, { device, id }) => acknowledgeInbox(sql, device, [id])],
+    ['of an entry', (sql, gid, { device }) => writeAcks(sql, [{ deviceId: device, gid, incarnation: 1, seq: 2n }], true)],
+  ])('waits for an acknowledgement %s that is under way, and stays', async (_what, acknowledge) => {
+    const { server, a, group } = await due()
+    const { made, gid, waiting } = await group()
+    expect(await push(made, a, 1, 100)).toBe('received')
+    await days(server, 91)
+    const client = await server.pool.connect()
+    await client.query('BEGIN')
+    await acknowledge(client, gid, waiting)
+    const gone = forgetReplica(server.pool, gid, AFTER)
+    await sleep(200)
+    await client.query('COMMIT')
+    client.release()
+    expect(await gone).toBe(false)
+    await expectWhole(server, gid, made, false)
   })
 
   it('is whole or gone, whatever else happens to it', async () => {

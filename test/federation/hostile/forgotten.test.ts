@@ -46,6 +46,8 @@ describe('groups with which a hub has used up the places of a user', () => {
     await forget(server)
     expect(await mentions(server, gids, groups)).toEqual([])
     expect(await number(server, 'SELECT count(*) FROM room')).toBe(0)
+    const rooms = groups.map(({ roomId }) => roomId)
+    expect(await number(server, 'SELECT count(*) FROM handed_out_key_package WHERE room_id = ANY ($1)', [rooms])).toBe(0)
     await expectCounted(server)
     expect(await add()).toBe('received')
     await expectCounted(server)
