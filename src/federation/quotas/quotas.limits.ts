@@ -46,6 +46,13 @@ export const PEER_QUOTAS = {
     value: 10_000,
     refusal: HELD_BACK,
   },
+  daysOfNewGroup: {
+    name: 'peer-new-group-days',
+    holder: 'group',
+    what: 'days since a device here was last added to a group of a hub that nobody here has taken up; KEY_PACKAGE_MAX_AGE if that is longer, since a Welcome is good for as long as its KeyPackage',
+    value: 90,
+    refusal: 'the group is forgotten here, with all that hangs on it; another Welcome brings it back',
+  },
   welcomes: {
     name: 'peer-welcomes-of-user',
     holder: 'account',
@@ -57,13 +64,6 @@ export const PEER_QUOTAS = {
 
 /** Those that have a setting. */
 export const PEER_QUOTA_SETTINGS: readonly DescribedLimit[] = [
-  {
-    name: 'peer-new-group-age',
-    holder: 'group',
-    what: 'time since a device here was last added to a group of a hub that nobody here has taken up; as long as a KeyPackage, and so a Welcome, is good',
-    setting: 'KEY_PACKAGE_MAX_AGE',
-    refusal: 'the group is forgotten here, with all that hangs on it; a new Welcome brings it back',
-  },
   {
     name: 'peer-bytes-per-minute',
     holder: 'peer',
