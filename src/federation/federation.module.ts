@@ -94,7 +94,6 @@ import { SealedRelayController } from './sealed/sealed-relay.controller.js'
 import { SignedClient } from './outbound/signed-client.js'
 import { PeerBytes } from './quotas/peer-bytes.js'
 import { ReplicaQuota } from './quotas/replica-quota.js'
-import { ForgottenReplicas } from './quotas/forgotten-replicas.js'
 import { TakeUp } from './quotas/take-up.js'
 import { DRAFT_HUB_PROVIDERS, DRAFT_PROVIDERS } from './draft/draft.providers.js'
 import { PURGES } from './federation-purges.js'
@@ -151,7 +150,6 @@ const asFollower = [
   ReplicaNews,
   ReplicaQuota,
   TakeUp,
-  ForgottenReplicas,
   SignedHeads,
   OwnJoins,
   Pull,

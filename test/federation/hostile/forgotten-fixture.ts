@@ -1,8 +1,31 @@
 import { expect } from '@jest/globals'
 import { ForgottenReplicas } from '../../../src/federation/quotas/forgotten-replicas.js'
 import type { TestServer } from '../../support/server.js'
-import type { HostileGroup } from './peer/hub.js'
-import { number } from './peer/trap.js'
+import { claimFor, type HostileGroup } from './peer/hub.js'
+import { refOf, welcome } from './peer/mls.js'
+import { attacked, groupAt, hubs, number, offline, push, small, trap } from './peer/trap.js'
+
+export const MOST = 8
+/** KeyPackages are good for this long: 90 days. */
+export const KEPT = 90
+
+/** Groups up to the limit, and one more that is held back. */
+export async function full() {
+  const all = await attacked(small({ 'peer-new-groups-of-user': MOST }))
+  const alice = await offline(all.world)
+  const groups: HostileGroup[] = []
+  for (let n = 0; n < MOST; n++) {
+    const group = await trap(hubs[0]!, all.a, alice)
+    expect(await push(group, all.a, 3, 2_000)).toBe('received')
+    groups.push(group)
+  }
+  const add = async () => {
+    const group = groupAt(hubs[0]!)
+    const ref = refOf(await claimFor(hubs[0]!, all.a, alice.user, group.roomId))
+    return group.add(all.a, alice.device.client, welcome([ref]))
+  }
+  return { ...all, alice, groups, add }
+}
 
 export const forget = (server: TestServer) => server.app.get(ForgottenReplicas).run()
 

@@ -1,36 +1,13 @@
 import { describe, expect, it } from '@jest/globals'
 import { TakeUp } from '../../../src/federation/quotas/take-up.js'
 import { Retention } from '../../../src/delivery/retention/retention.job.js'
-import { days, expectCounted, fillEverything, forget, gidsOf, mentions } from './forgotten-fixture.js'
-import { claimFor, HostileGroup } from './peer/hub.js'
-import { privateMessage, refOf, welcome } from './peer/mls.js'
-import { attacked, groupAt, hubs, number, offline, push, small, trap, useHubs } from './peer/trap.js'
+import { days, expectCounted, fillEverything, forget, full, gidsOf, KEPT, mentions, MOST } from './forgotten-fixture.js'
+import type { HostileGroup } from './peer/hub.js'
+import { attacked, hubs, number, offline, small, trap, useHubs } from './peer/trap.js'
 
 // A hub, or a member of one, puts users into groups that they do not take up. Those come to an end.
 
 useHubs()
-
-const MOST = 8
-/** KeyPackages are good for this long: 90 days. */
-const KEPT = 90
-
-/** Groups up to the limit, and one more that is held back. */
-async function full() {
-  const all = await attacked(small({ 'peer-new-groups-of-user': MOST }))
-  const alice = await offline(all.world)
-  const groups: HostileGroup[] = []
-  for (let n = 0; n < MOST; n++) {
-    const group = await trap(hubs[0]!, all.a, alice)
-    expect(await push(group, all.a, 3, 2_000)).toBe('received')
-    groups.push(group)
-  }
-  const add = async () => {
-    const group = groupAt(hubs[0]!)
-    const ref = refOf(await claimFor(hubs[0]!, all.a, alice.user, group.roomId))
-    return group.add(all.a, alice.device.client, welcome([ref]))
-  }
-  return { ...all, alice, groups, add }
-}
 
 describe('groups with which a hub has used up the places of a user', () => {
   it('are gone without a trace when the user has had the time to take them up, and the user gets into a new one', async () => {
@@ -51,6 +28,17 @@ describe('groups with which a hub has used up the places of a user', () => {
     await expectCounted(server)
     expect(await add()).toBe('received')
     await expectCounted(server)
+  })
+
+  it('are kept for as long as a KeyPackage may be good, where that is longer than the limit', async () => {
+    const { server, a, world } = await attacked({ ...small({ 'peer-new-group-days': 1 }), KEY_PACKAGE_MAX_AGE: '5d' })
+    const group = await trap(hubs[0]!, a, await offline(world))
+    await days(server, 4)
+    await forget(server)
+    expect(await gidsOf(server, [group])).toHaveLength(1)
+    await days(server, 2)
+    await forget(server)
+    expect(await gidsOf(server, [group])).toEqual([])
   })
 
   it('are gone from all tables that there are', async () => {
@@ -154,92 +142,5 @@ describe('a replica that somebody here has taken up', () => {
     await server.pool.query('DELETE FROM welcome WHERE gid = $1', [gid])
     await server.app.get(TakeUp).run()
     expect(await number(server, 'SELECT new_groups FROM peer_storage')).toBe(MOST - 1)
-  })
-})
-
-describe('what a hub could do to keep a replica that nobody takes up', () => {
-  it('is not to leave the Welcome out of which a device is said to have come: it has not joined then', async () => {
-    const { server, a, alice } = await full()
-    await days(server, KEPT + 1)
-    await forget(server)
-    const group = groupAt(hubs[0]!)
-    const ref = refOf(await claimFor(hubs[0]!, a, alice.user, group.roomId))
-    const welcomes = [{ seq: 1, clients: [], message: welcome([ref]) }]
-    expect(await group.commit(a, { roster: [{ seq: 1, client: alice.device.client }], welcomes })).toBe('roster-refused')
-    expect(await number(server, 'SELECT count(*) FROM groups')).toBe(0)
-  })
-
-  it('is not to send more, nor to say that the group has stopped', async () => {
-    const { server, a, groups } = await full()
-    await days(server, KEPT + 1)
-    for (const group of groups) expect(await group.say(a)).toBe('received')
-    await server.pool.query("SELECT follow_stop(p_gid => gid, p_frozen => 'reset', p_successor => NULL) FROM groups")
-    await forget(server)
-    expect(await gidsOf(server, groups)).toEqual([])
-  })
-
-  it('is to add another device, which has its own time', async () => {
-    const { server, a, world, groups } = await full()
-    const bob = await offline(world)
-    await days(server, KEPT - 1)
-    const [group] = groups as [HostileGroup]
-    const ref = refOf(await claimFor(hubs[0]!, a, bob.user, group.roomId))
-    expect(await group.add(a, bob.device.client, welcome([ref]))).toBe('received')
-    await days(server, 2)
-    await forget(server)
-    expect(await gidsOf(server, groups)).toHaveLength(1)
-    await days(server, KEPT)
-    await forget(server)
-    expect(await gidsOf(server, groups)).toEqual([])
-    await expectCounted(server)
-  })
-
-  it('is to have shown two histories: it stays stopped until the operator has looked, and counts', async () => {
-    const { server, groups } = await full()
-    await server.pool.query("UPDATE followed_group SET stopped = 'equivocation' WHERE group_id = $1", [groups[0]!.groupId])
-    await days(server, KEPT + 1)
-    await forget(server)
-    expect(await gidsOf(server, groups)).toHaveLength(1)
-    expect(await number(server, 'SELECT new_groups FROM peer_storage')).toBe(1)
-  })
-})
-
-describe('a group that was forgotten', () => {
-  it('is not known: its hub hears that nothing is there, and is believed about no device by what brought it in before', async () => {
-    const { server, a, alice, groups } = await full()
-    const [group] = groups as [HostileGroup]
-    await days(server, KEPT + 1)
-    await forget(server)
-    expect(await group.say(a)).toBe('have')
-    const again = new HostileGroup(hubs[0]!, group.groupId, group.roomId)
-    expect(await again.commit(a, { roster: [{ seq: 1, client: alice.device.client }] })).toBe('roster-refused')
-    expect(await number(server, 'SELECT count(*) FROM followed_group')).toBe(0)
-  })
-
-  it('comes back by a new Welcome, and its hub hears where in a batch that stands', async () => {
-    const { server, a, alice, groups } = await full()
-    const [group] = groups as [HostileGroup]
-    await days(server, KEPT + 1)
-    await forget(server)
-    const ref = refOf(await claimFor(hubs[0]!, a, alice.user, group.roomId))
-    const { client } = alice.device
-    const seq = group.seq + 2
-    const roster = [
-      { seq: seq - 1, client, change: 'left' },
-      { seq, client },
-    ] as const
-    const welcomes = [{ seq, clients: [client], message: welcome([ref]) }]
-    const entries = [group.epoch, group.epoch + 1].map((epoch) => {
-      const message = privateMessage({ groupId: group.groupId, epoch }, 'commit')
-      return { kind: 'commit', epoch, message } as const
-    })
-    const { body } = await hubs[0]!.ask(a, 'notify', group.roomId, group.batch(a.domain, entries, { roster, welcomes }).bytes)
-    // `have`, the incarnation, and the place before the Commit that brings the device back.
-    expect([body[0], body.readUInt32BE(1), Number(body.readBigUInt64BE(5))]).toEqual([1, 1, seq - 1])
-    const { chain } = group.batch(a.domain, entries.slice(0, 1))
-    Object.assign(group, { seq: seq - 1, epoch: group.epoch + 1, chain })
-    expect(await group.add(a, client, welcome([ref]), entries[1]!.message)).toBe('received')
-    expect(await number(server, "SELECT count(*) FROM inbox WHERE kind = 'welcome'")).toBe(1)
-    await expectCounted(server)
   })
 })
