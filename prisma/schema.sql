@@ -308,6 +308,7 @@ CREATE TABLE followed_group (
 );
 CREATE INDEX followed_group_by_hub ON followed_group USING btree (hub);
 CREATE INDEX followed_group_found ON followed_group USING btree (room_id) WHERE (gid IS NULL);
+CREATE INDEX followed_group_in_room ON followed_group USING btree (room_id) WHERE (gid IS NOT NULL);
 CREATE UNIQUE INDEX followed_group_once ON followed_group USING btree (hub, COALESCE(mls_group_id, group_id));
 
 CREATE TABLE foreign_device_list (
@@ -878,6 +879,7 @@ CREATE TABLE replica_storage (
   account_id bigint,
   stage smallint DEFAULT 0 NOT NULL,
   held_back_at timestamp with time zone,
+  invited_at timestamp with time zone DEFAULT now() NOT NULL,
   CONSTRAINT replica_storage_pkey PRIMARY KEY (gid),
   CONSTRAINT replica_storage_stage_check CHECK (((stage >= 0) AND (stage <= 2)))
 );
@@ -1830,6 +1832,41 @@ BEGIN
 END $function$
 ;
 
+CREATE FUNCTION drop_replica(p_gid bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  DELETE FROM identity_notice n WHERE n.gid = p_gid
+     AND n.account_id IN (SELECT d.account_id FROM member m JOIN device d ON d.id = m.device_id WHERE m.gid = p_gid);
+  DELETE FROM inbox WHERE gid = p_gid;
+  DELETE FROM member WHERE gid = p_gid;
+  DELETE FROM log WHERE gid = p_gid;
+  DELETE FROM welcome WHERE gid = p_gid;
+  DELETE FROM group_info WHERE gid = p_gid;
+  DELETE FROM group_tree WHERE gid = p_gid;
+  DELETE FROM group_snapshot WHERE gid = p_gid;
+  DELETE FROM draft_member WHERE gid = p_gid;
+  DELETE FROM draft_tree WHERE gid = p_gid;
+  DELETE FROM commit_claim WHERE gid = p_gid;
+  DELETE FROM commit_report WHERE gid = p_gid;
+  DELETE FROM pending_removal WHERE gid = p_gid;
+  DELETE FROM group_policy WHERE gid = p_gid;
+  DELETE FROM group_admin WHERE gid = p_gid;
+  DELETE FROM group_ban WHERE gid = p_gid;
+  DELETE FROM group_outcast WHERE gid = p_gid;
+  DELETE FROM outcast_device WHERE gid = p_gid;
+  DELETE FROM peer_cursor WHERE gid = p_gid;
+  DELETE FROM kept_head WHERE gid = p_gid;
+  DELETE FROM vanished_entry WHERE gid = p_gid;
+  DELETE FROM incarnation_begun WHERE gid = p_gid;
+  DELETE FROM group_remains WHERE gid = p_gid;
+  DELETE FROM followed_group WHERE gid = p_gid;
+  UPDATE groups SET deleted_at = now(), bytes = 0 WHERE gid = p_gid;
+  DELETE FROM groups WHERE gid = p_gid;
+END $function$
+;
+
 CREATE FUNCTION drop_sender_keys()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1993,6 +2030,37 @@ AS $function$
 $function$
 ;
 
+CREATE FUNCTION forget_replica(p_gid bigint, p_kept interval, p_read interval)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  f followed_group;
+BEGIN
+  SELECT * INTO f FROM followed_group x WHERE x.gid = p_gid;
+  IF NOT FOUND OR NOT try_lock_group_id(coalesce(f.mls_group_id, f.group_id)) THEN
+    RETURN false;
+  END IF;
+  PERFORM FROM followed_group x WHERE x.gid = p_gid FOR UPDATE SKIP LOCKED;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  PERFORM FROM groups g WHERE g.gid = p_gid AND g.deleted_at IS NULL FOR UPDATE SKIP LOCKED;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  PERFORM FROM member m WHERE m.gid = p_gid ORDER BY m.device_id, m.gid, m.from_seq FOR UPDATE;
+  PERFORM FROM inbox i WHERE i.gid = p_gid ORDER BY i.device_id, i.id FOR UPDATE;
+  -- A statement of its own: it sees what was written before the locks.
+  IF NOT is_forsaken(p_gid, p_kept, p_read) THEN
+    RETURN false;
+  END IF;
+  PERFORM leave_room(p_gid, f.room_id);
+  PERFORM drop_replica(p_gid);
+  RETURN true;
+END $function$
+;
+
 CREATE FUNCTION free_address(p_hub text, p_mls_group_id bytea, p_found boolean)
  RETURNS bytea
  LANGUAGE plpgsql
@@ -2056,6 +2124,22 @@ AS $function$
 $function$
 ;
 
+CREATE FUNCTION has_taken_up(m member)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+BEGIN
+  IF m.until_seq IS NOT NULL OR m.read_until IS NOT NULL OR m.delivery NOT IN ('all', 'muted')
+     OR EXISTS (SELECT FROM device d WHERE d.id = m.device_id AND d.revoked_at IS NOT NULL) THEN
+    RETURN false;
+  END IF;
+  RETURN m.acked >= m.from_seq OR NOT m.resync AND NOT EXISTS (
+    SELECT FROM inbox i WHERE i.gid = m.gid AND i.seq = m.from_seq - 1 AND i.device_id = m.device_id AND i.kind = 'welcome'
+  );
+END $function$
+;
+
 CREATE FUNCTION held_bytes(p_gid bigint)
  RETURNS bigint
  LANGUAGE sql
@@ -2114,6 +2198,22 @@ AS $function$
 $function$
 ;
 
+CREATE FUNCTION is_forsaken(p_gid bigint, p_kept interval, p_read interval)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+DECLARE
+  own replica_storage;
+BEGIN
+  SELECT * INTO own FROM replica_storage r WHERE r.gid = p_gid AND r.stage = 0;
+  IF NOT FOUND OR NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = p_gid AND f.stopped IS NULL) THEN
+    RETURN false;
+  END IF;
+  RETURN NOT EXISTS (SELECT FROM member m WHERE m.gid = p_gid AND needs_replica(m, own.invited_at, p_kept, p_read));
+END $function$
+;
+
 CREATE FUNCTION is_reinitialized(p_gid bigint)
  RETURNS boolean
  LANGUAGE sql
@@ -2144,6 +2244,9 @@ BEGIN
     VALUES (p_gid, p_hub, (SELECT d.account_id FROM device d WHERE d.id = p_device)) RETURNING * INTO own;
     PERFORM add_peer_bytes(own.hub, own.account_id, 0, 0, 1);
     SELECT * INTO of_hub FROM peer_storage s WHERE s.domain = p_hub;
+  ELSIF p_device IS NOT NULL AND own.stage = 0 THEN
+    -- This device has its time, too, to take the group up: see replicas.sql.
+    UPDATE replica_storage r SET invited_at = now() WHERE r.gid = p_gid;
   END IF;
   SELECT * INTO of_user FROM peer_user_storage s WHERE s.domain = p_hub AND s.account_id = own.account_id;
   SELECT * INTO g FROM groups WHERE gid = p_gid;
@@ -2360,6 +2463,23 @@ BEGIN
 END $function$
 ;
 
+CREATE FUNCTION leave_room(p_gid bigint, p_room text)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  UPDATE room r SET current_gid = x.gid FROM (
+    SELECT o.gid FROM followed_group o WHERE o.room_id = p_room AND o.gid IS NOT NULL AND o.gid <> p_gid ORDER BY o.deleted_at IS NOT NULL, o.gid DESC LIMIT 1
+  ) x WHERE r.room_id = p_room AND r.current_gid = p_gid;
+  DELETE FROM room r WHERE r.room_id = p_room AND r.current_gid = p_gid;
+  PERFORM FROM handed_out_key_package h WHERE h.room_id = p_room AND h.used_gid = p_gid ORDER BY h.ref FOR UPDATE;
+  DELETE FROM handed_out_key_package h WHERE h.room_id = p_room AND h.used_gid = p_gid AND h.further = 0;
+  UPDATE handed_out_key_package h SET used_gid = NULL, used_seq = NULL, used_hash = NULL, further = h.further - 1
+   WHERE h.room_id = p_room AND h.used_gid = p_gid;
+  DELETE FROM passed_commit p WHERE p.room_id = p_room AND p.used_gid = p_gid;
+END $function$
+;
+
 CREATE FUNCTION leaves_enough(p_device bigint, p_suites integer[], p_provider text, p_share integer)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -2470,6 +2590,28 @@ CREATE FUNCTION mls_id(g groups)
 AS $function$
   SELECT coalesce(g.mls_group_id, g.group_id)
 $function$
+;
+
+CREATE FUNCTION needs_replica(m member, p_invited_at timestamp with time zone, p_kept interval, p_read interval)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+DECLARE
+  is_in boolean := m.until_seq IS NULL AND m.read_until IS NULL;
+  is_invited boolean := p_invited_at > now() - p_kept;
+BEGIN
+  IF has_taken_up(m) THEN
+    RETURN true;
+  ELSIF is_in AND (m.delivery <> 'blocked' OR NOT is_invited) THEN
+    RETURN is_invited;
+  END IF;
+  -- Times rise with seq: the last entry that it may read is the youngest.
+  RETURN coalesce((
+    SELECT l.accepted_at > now() - p_read FROM log l
+     WHERE l.gid = m.gid AND l.seq >= m.from_seq AND l.seq <= coalesce(least(m.until_seq, m.read_until), 9223372036854775807) ORDER BY l.seq DESC LIMIT 1
+  ), false);
+END $function$
 ;
 
 CREATE FUNCTION note_identity_change()
@@ -2954,20 +3096,19 @@ END $function$
 
 CREATE FUNCTION seen_stage(p_gid bigint)
  RETURNS smallint
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE
 AS $function$
-  SELECT coalesce(max(CASE
-           WHEN m.acked >= m.from_seq AND (m.acked - m.from_seq + 1) * 2 >= g.head_seq - m.from_seq + 1 THEN 2
-           WHEN m.acked >= m.from_seq THEN 1
-           WHEN EXISTS (SELECT FROM welcome w WHERE w.gid = m.gid AND w.seq = m.from_seq - 1)
-             AND NOT EXISTS (SELECT FROM inbox i WHERE i.gid = m.gid AND i.seq = m.from_seq - 1 AND i.device_id = m.device_id AND i.kind = 'welcome')
-           THEN 1
-           ELSE 0
-         END), 0)::smallint
-    FROM groups g JOIN member m ON m.gid = g.gid
-   WHERE g.gid = p_gid AND m.until_seq IS NULL AND m.read_until IS NULL AND m.delivery IN ('all', 'muted') AND NOT m.resync
-$function$
+BEGIN
+  RETURN coalesce((
+    SELECT max(CASE
+             WHEN m.acked >= m.from_seq AND NOT m.resync AND (m.acked - m.from_seq + 1) * 2 >= g.head_seq - m.from_seq + 1 THEN 2
+             ELSE 1
+           END)
+      FROM groups g JOIN member m ON m.gid = g.gid
+     WHERE g.gid = p_gid AND m.until_seq IS NULL AND has_taken_up(m)
+  ), 0)::smallint;
+END $function$
 ;
 
 CREATE FUNCTION set_delivery(p_group_id bytea, p_device bigint, p_user bigint, p_delivery text)
@@ -3512,6 +3653,14 @@ BEGIN
         WHERE m.gid = p_gid AND m.until_seq IS NULL AND provider_of(d.client_uri) = c.domain
      );
 END $function$
+;
+
+CREATE FUNCTION try_lock_group_id(p_group_id bytea)
+ RETURNS boolean
+ LANGUAGE sql
+AS $function$
+  SELECT pg_try_advisory_xact_lock(hashtextextended(encode(p_group_id, 'hex'), 17))
+$function$
 ;
 
 CREATE FUNCTION unban_user(p_gid bigint, p_user bigint, p_banned bigint)

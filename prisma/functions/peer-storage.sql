@@ -36,20 +36,19 @@ END $$;
 CREATE OR REPLACE TRIGGER count_replica_bytes AFTER UPDATE OF bytes, deleted_at ON groups FOR EACH ROW
   WHEN (NEW.payer IS NULL AND (NEW.bytes <> OLD.bytes OR NEW.deleted_at IS DISTINCT FROM OLD.deleted_at)) EXECUTE FUNCTION count_replica_bytes();
 
--- How far the members here have taken a replica up, as far as the database knows: 0 not at all; 1 one has fetched its Welcome or acknowledged
--- an entry; 2 one has acknowledged half of what came since it joined. Who has not accepted or has blocked the group counts for nothing.
-CREATE OR REPLACE FUNCTION seen_stage(p_gid bigint) RETURNS smallint LANGUAGE sql STABLE AS $$
-  SELECT coalesce(max(CASE
-           WHEN m.acked >= m.from_seq AND (m.acked - m.from_seq + 1) * 2 >= g.head_seq - m.from_seq + 1 THEN 2
-           WHEN m.acked >= m.from_seq THEN 1
-           WHEN EXISTS (SELECT FROM welcome w WHERE w.gid = m.gid AND w.seq = m.from_seq - 1)
-             AND NOT EXISTS (SELECT FROM inbox i WHERE i.gid = m.gid AND i.seq = m.from_seq - 1 AND i.device_id = m.device_id AND i.kind = 'welcome')
-           THEN 1
-           ELSE 0
-         END), 0)::smallint
-    FROM groups g JOIN member m ON m.gid = g.gid
-   WHERE g.gid = p_gid AND m.until_seq IS NULL AND m.read_until IS NULL AND m.delivery IN ('all', 'muted') AND NOT m.resync
-$$;
+-- How far the members here have taken a replica up, as far as the database knows: 0 not at all; 1 one has (has_taken_up, in replicas.sql);
+-- 2 one has acknowledged half of what came since it joined.
+CREATE OR REPLACE FUNCTION seen_stage(p_gid bigint) RETURNS smallint LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN coalesce((
+    SELECT max(CASE
+             WHEN m.acked >= m.from_seq AND NOT m.resync AND (m.acked - m.from_seq + 1) * 2 >= g.head_seq - m.from_seq + 1 THEN 2
+             ELSE 1
+           END)
+      FROM groups g JOIN member m ON m.gid = g.gid
+     WHERE g.gid = p_gid AND m.until_seq IS NULL AND has_taken_up(m)
+  ), 0)::smallint;
+END $$;
 
 -- Raises the stage of a replica, whose row the caller has locked. @returns whether it was lower
 CREATE OR REPLACE FUNCTION raise_stage(p_gid bigint, p_stage smallint) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
@@ -96,6 +95,9 @@ BEGIN
     VALUES (p_gid, p_hub, (SELECT d.account_id FROM device d WHERE d.id = p_device)) RETURNING * INTO own;
     PERFORM add_peer_bytes(own.hub, own.account_id, 0, 0, 1);
     SELECT * INTO of_hub FROM peer_storage s WHERE s.domain = p_hub;
+  ELSIF p_device IS NOT NULL AND own.stage = 0 THEN
+    -- This device has its time, too, to take the group up: see replicas.sql.
+    UPDATE replica_storage r SET invited_at = now() WHERE r.gid = p_gid;
   END IF;
   SELECT * INTO of_user FROM peer_user_storage s WHERE s.domain = p_hub AND s.account_id = own.account_id;
   SELECT * INTO g FROM groups WHERE gid = p_gid;

@@ -6,6 +6,11 @@ CREATE OR REPLACE FUNCTION lock_group_id(p_group_id bytea) RETURNS void LANGUAGE
   SELECT pg_advisory_xact_lock(hashtextextended(encode(p_group_id, 'hex'), 17))
 $$;
 
+-- The same where it can be had at once.
+CREATE OR REPLACE FUNCTION try_lock_group_id(p_group_id bytea) RETURNS boolean LANGUAGE sql VOLATILE AS $$
+  SELECT pg_try_advisory_xact_lock(hashtextextended(encode(p_group_id, 'hex'), 17))
+$$;
+
 -- The MLS group id of a group, which is its address unless that was taken.
 CREATE OR REPLACE FUNCTION mls_id(g groups) RETURNS bytea LANGUAGE sql IMMUTABLE AS $$
   SELECT coalesce(g.mls_group_id, g.group_id)

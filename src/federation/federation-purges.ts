@@ -11,6 +11,7 @@ import { forgetIncarnations } from './follower/replica/incarnations.repository.j
 import { forgetDirectories } from './evidence/kept-directories.repository.js'
 import { dropUnwanted } from './device-lists/list-copies.js'
 import { foreignUserPurge } from './hub/foreign-user-purge.js'
+import { ForgottenReplicas } from './quotas/forgotten-replicas.js'
 import { forgetPastIntroductions } from './disclosure/introductions.js'
 
 const purge = purgeJob({
@@ -28,4 +29,4 @@ const purgeEvidence = purgeJob({
 })
 
 /** Jobs that delete what is over, and providers that end with it. */
-export const PURGES = [purge, purgeEvidence, dropUnwanted, foreignUserPurge, forgetPastIntroductions]
+export const PURGES = [purge, purgeEvidence, dropUnwanted, foreignUserPurge, forgetPastIntroductions, ForgottenReplicas]

@@ -62,6 +62,9 @@ export const peerHeldBack = (events: Events, by: string): void => events.record(
 
 export const replicaDeleted = (events: Events, entries: bigint): void => events.record('replica.deleted', { entries: Number(entries) })
 
+/** Groups of other hubs that nobody here has taken up are gone. */
+export const replicasForgotten = (events: Events, groups: number): void => events.record('replicas.forgotten', { groups })
+
 // Between users of two providers.
 
 export const consentRequested = (events: Events, abroad: boolean): void => events.record('consent.requested', { abroad })

@@ -1,5 +1,6 @@
 import { purgeForeignUsers } from '../../src/authentication/directory/foreign-devices.repository.js'
 import { appendEntries } from '../../src/federation/follower/replica/replica.repository.js'
+import { forgetReplica, newReplicas } from '../../src/federation/quotas/forgotten-replicas.repository.js'
 import { judgeReplicaBytes, raiseTaken, takenUp } from '../../src/federation/quotas/replica-storage.repository.js'
 import type { Sql } from '../../src/platform/postgres/sql.js'
 import { hash } from './inputs.js'
@@ -16,6 +17,17 @@ export const PEER_CALLS: Readonly<Record<string, { call: (sql: Sql) => Promise<u
       ])
       await takenUp(sql, 0n, 10)
       await raiseTaken(sql, 13n)
+    },
+  },
+  'a replica that nobody has taken up': {
+    call: async (sql) => {
+      const after = { kept: 86_400_000, read: 86_400_000 }
+      await newReplicas(sql, 0n, 10, after)
+      // Of the stage of which nobody is: its members have left, and there is nothing for them to read.
+      await sql.query('UPDATE replica_storage SET stage = 0 WHERE gid = 13')
+      await sql.query('UPDATE member SET read_until = from_seq - 1 WHERE gid = 13 AND until_seq IS NULL')
+      await sql.query("UPDATE log SET accepted_at = now() - interval '9 days' WHERE gid = 13")
+      if (!(await forgetReplica(sql, 13n, after))) throw new Error('the replica was not forgotten')
     },
   },
   'users of other providers that nothing names': {

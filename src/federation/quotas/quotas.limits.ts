@@ -7,7 +7,7 @@ export const PEER_QUOTAS = {
   newGroup: {
     name: 'peer-new-group-bytes',
     holder: 'group',
-    what: 'bytes that a hub stores of a group before a member here has fetched its Welcome or acknowledged an entry; 256 more count for each entry',
+    what: 'bytes that a hub stores of a group before a member here has fetched its Welcome, acknowledged an entry or joined by itself; 256 more count for each entry',
     value: 1_048_576,
     refusal: HELD_BACK,
   },
@@ -45,6 +45,13 @@ export const PEER_QUOTAS = {
     what: 'its groups that nobody here has taken up',
     value: 10_000,
     refusal: HELD_BACK,
+  },
+  daysOfNewGroup: {
+    name: 'peer-new-group-days',
+    holder: 'group',
+    what: 'days since a device here was last added to a group of a hub that nobody here has taken up; KEY_PACKAGE_MAX_AGE if that is longer, since a Welcome is good for as long as its KeyPackage',
+    value: 90,
+    refusal: 'the group is forgotten here, with all that hangs on it; another Welcome brings it back',
   },
   welcomes: {
     name: 'peer-welcomes-of-user',

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from '@jest/globals'
 import type { Client } from '../../../examples/client/client.js'
 import { proposalsOf } from '../../../src/federation/draft/follower/draft-replica.repository.js'
+import { ForgottenReplicas } from '../../../src/federation/quotas/forgotten-replicas.js'
 import { eventually } from '../../support/eventually.js'
 import { draftUser, useDraftWorld } from './draft-world.js'
 import type { Chat } from './peer/chat.js'
@@ -102,6 +103,26 @@ describe('the copy of a group of a hub of the draft', () => {
     expect(
       await one<number>('SELECT count(*)::int AS value FROM draft_member d JOIN groups g USING (gid) WHERE g.room_id = $1', room),
     ).toBe(3)
+  })
+
+  it('is forgotten with its trees when nobody has taken it up, says nothing to what comes then, and is back with another Welcome', async () => {
+    const alice = await offline()
+    const { bob, room, groupId } = await roomAtB('forgotten', alice)
+    const { pool, app } = draft.server
+    const gid = await one<bigint>('SELECT gid AS value FROM groups WHERE room_id = $1', room)
+    const rows = `SELECT (SELECT count(*) FROM draft_tree WHERE gid = $1) + (SELECT count(*) FROM draft_member WHERE gid = $1)
+                       + (SELECT count(*) FROM inbox WHERE gid = $1) + (SELECT count(*) FROM groups WHERE gid = $1) AS value`
+    expect(await one<bigint>(rows, gid)).toBe(4n)
+    await pool.query("UPDATE replica_storage SET invited_at = invited_at - interval '91 days' WHERE gid = $1", [gid])
+    await app.get(ForgottenReplicas).run()
+    expect(await one<bigint>(rows, gid)).toBe(0n)
+    expect((await notify(room, garbage(groupId, 1, 10))).status).toBe(201)
+    expect(await one<bigint>('SELECT count(*) AS value FROM followed_group WHERE room_id = $1', room)).toBe(0n)
+    await bob.removeUser(room, alice.user)
+    await bob.add(room, alice.user)
+    alice.connect()
+    const group = await inGroup(alice, bob, room)
+    expect(group.record.groupId).toEqual(new Uint8Array(groupId))
   })
 
   it('has its waiting Proposals read up to four megabytes, however many a hub has sent', async () => {

@@ -6,6 +6,7 @@ import { refKey } from '../../../groups/roster/welcome-routes.js'
 import { CONFIG, type Config } from '../../../platform/config/config.js'
 import { decodeIncoming } from '../../../platform/http/incoming-message.js'
 import { POOL, type Sql } from '../../../platform/postgres/sql.js'
+import { sameBytes } from '../../../protocol/bytes.js'
 import { parseClientUri } from '../../../protocol/identifiers.js'
 import type { NotifyBatch, NotifyWelcome } from '../../../protocol/mimi/microchat/notify-batch.js'
 import { keyPackageRef } from '../../../protocol/mls/hashes.js'
@@ -104,7 +105,8 @@ export class Joins {
       ),
     )
     const welcomed = joins.filter((join) => !fromOutside.has(join))
-    const spent = await spendHandedOut(sql, group, answeredRefs(changes.welcomes, welcomed), welcomed)
+    const answered = await spendHandedOut(sql, group, answeredRefs(changes.welcomes, welcomed), welcomed)
+    const spent = answered.filter((one) => isNamed(changes.welcomes, one))
     const proven = new Set([...fromOutside, ...spent].map(placeOf))
     const unproven = new Set(joins.map(placeOf).filter((place) => !proven.has(place)))
     if (unproven.size > 0 && proven.size === 0 && !group.hasLocalMembers) throw new RosterRefused('nothing shows that the client joined')
@@ -121,6 +123,11 @@ export class Joins {
     })
     return { welcomes, refs: spent.map(({ ref }) => ref), members, unproven: unproven.size }
   }
+}
+
+/** A Welcome has to be for the device: one in the group without it would look as if it had fetched its own. */
+function isNamed(welcomes: readonly SaidWelcome[], { deviceId, seq, ref }: { deviceId: bigint; seq: bigint; ref: Uint8Array }): boolean {
+  return welcomes.some((one) => one.seq === seq && one.named.has(deviceId) && one.refs.some((answered) => sameBytes(answered, ref)))
 }
 
 function placeOf({ deviceId, seq }: { readonly deviceId: bigint; readonly seq: bigint }): string {

@@ -93,7 +93,7 @@ export class Replicas {
     const home = await this.home(sql, group, batch.roomId, begins)
     const replica = home && (await lockReplica(sql, group))
     if (home?.stopped || home?.deleted) return answer('stopped', replica)
-    if (!replica) return home && begins ? this.found(sql, home.groupId, checked) : answer('have', undefined)
+    if (!replica) return home && begins ? this.found(sql, home.groupId, checked) : notHere(checked)
     if (replica.deleted) return answer('stopped', replica)
     const kept = await latestHead(sql, replica.gid)
     if (kept && kept.statement.mode !== head.statement.mode) {
@@ -222,6 +222,16 @@ async function followNews(sql: Sql, replica: Continued, batch: NotifyBatch): Pro
 
 function sameOrNone(one: Uint8Array | null, other: Uint8Array | undefined): boolean {
   return one && other ? sameBytes(one, other) : !one && !other
+}
+
+/**
+ * Of a group that is not here, or not any more, nothing but a Commit by which a device here joins can be the first: the hub is told where the first of
+ * those in the batch is. Without one it hears that there is nothing, and what it sends then shows that it has none, or is refused.
+ */
+function notHere({ batch, changes }: Checked): Received {
+  const [first] = changes.joins
+  const place = first ? { incarnation: batch.incarnation, receivedThrough: first.seq - 1n } : { incarnation: 0, receivedThrough: 0n }
+  return { response: { code: 'have', ...place }, told: [] }
 }
 
 function answer(code: 'have' | 'stopped', replica: Replica | undefined): Received {
