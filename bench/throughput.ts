@@ -6,11 +6,12 @@ import { machineCpuMs, Processes } from './processes.js'
 import { describeSamples, printTable, round } from './samples.js'
 import { StatementLimits } from './throughput/limits.js'
 import { acknowledgeAll, countEntries, makeGroups, type BenchGroup } from './throughput/scene.js'
+import { writePage } from './throughput/page.js'
 import { Traffic, type Order, type Report } from './throughput/traffic.js'
 
 /**
  * `npm run bench`: durable messages per second, beside what the same PostgreSQL does with one minimal statement for each, in turns within one run.
- * `-- smoke` is a short run that says nothing of speed: it fails if a message was refused, lost, doubled or out of order. `-- json` prints JSON.
+ * `-- smoke` is a short run that says nothing of speed: it fails if a message was refused, lost, doubled or out of order. `-- json` prints JSON, `-- docs` writes docs/performance.md.
  */
 const [SMOKE, JSON_ONLY] = [process.argv.includes('smoke'), process.argv.includes('json')]
 const [ROUNDS, SECONDS] = SMOKE ? [1, 1] : [3, 8]
@@ -104,11 +105,13 @@ async function serverCpu(url: string): Promise<number> {
 
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
 
-interface Result extends Measured {
+export interface Result extends Measured {
   readonly work: string
   readonly limit: string
   /** Of the limit's rate; NaN without one. */
   readonly ratio: number
+  /** Of the ratios of all rounds. */
+  readonly spread: string
   readonly aim: number
 }
 
@@ -131,7 +134,9 @@ async function measureAll(bench: Bench, rows: readonly Row[], limits: StatementL
     const rounds = found.get(work) ?? []
     const of = (name: keyof Measured) => median(rounds.map(({ measured }) => measured[name]))
     const each = { rate: of('rate'), p50: of('p50'), p99: of('p99'), server: of('server'), generator: of('generator'), rest: of('rest') }
-    return { work, limit, ratio: round(median(rounds.map(({ ratio }) => ratio))), aim, ...each }
+    const ratios = rounds.map(({ ratio }) => ratio).toSorted((a, b) => a - b)
+    const spread = `${round(ratios[0] ?? Number.NaN)} to ${round(ratios.at(-1) ?? Number.NaN)}`
+    return { work, limit, ratio: round(median(ratios)), spread, aim, ...each }
   })
 }
 
@@ -156,7 +161,9 @@ async function main(processes: Processes, traffic: Traffic, folder: string): Pro
     const many = await makeGroups(pool, 'many', clients, GROUPS, MEMBERS)
     const hot = await makeGroups(pool, 'hot', clients, 1, DEVICES)
     const bench = new Bench(url, pool, traffic)
-    print(await measureAll(bench, rowsFor(many, hot), limits))
+    const results = await measureAll(bench, rowsFor(many, hot), limits)
+    print(results)
+    if (process.argv.includes('docs')) await writePage(pool, results)
     return bench.wrong
   } finally {
     await pool.end()
@@ -167,6 +174,8 @@ const [processes, traffic, folder] = [await Processes.start(), Traffic.start(), 
 try {
   const wrong = await main(processes, traffic, folder)
   for (const one of wrong) console.error(one)
+  // As .ci/run counts it.
+  if (SMOKE) console.log(`${wrong.length === 0 ? 1 : 0} passed, ${wrong.length} failed`)
   process.exitCode = wrong.length === 0 ? 0 : 1
 } finally {
   await traffic.stop()

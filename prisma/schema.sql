@@ -2052,7 +2052,7 @@ BEGIN
   PERFORM FROM member m WHERE m.gid = p_gid ORDER BY m.device_id, m.gid, m.from_seq FOR UPDATE;
   PERFORM FROM inbox i WHERE i.gid = p_gid ORDER BY i.device_id, i.id FOR UPDATE;
   -- A statement of its own: it sees what was written before the locks.
-  IF NOT is_forsaken(p_gid, p_kept, p_read) THEN
+  IF NOT may_be_forgotten(p_gid, p_kept, p_read) THEN
     RETURN false;
   END IF;
   PERFORM leave_room(p_gid, f.room_id);
@@ -2196,22 +2196,6 @@ AS $function$
          ) OR EXISTS (SELECT FROM group_admin a WHERE a.gid = p_gid AND a.user_id = p_user)
            OR EXISTS (SELECT FROM group_outcast o WHERE o.gid = p_gid AND o.user_id = p_user)
 $function$
-;
-
-CREATE FUNCTION is_forsaken(p_gid bigint, p_kept interval, p_read interval)
- RETURNS boolean
- LANGUAGE plpgsql
- STABLE
-AS $function$
-DECLARE
-  own replica_storage;
-BEGIN
-  SELECT * INTO own FROM replica_storage r WHERE r.gid = p_gid AND r.stage = 0;
-  IF NOT FOUND OR NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = p_gid AND f.stopped IS NULL) THEN
-    RETURN false;
-  END IF;
-  RETURN NOT EXISTS (SELECT FROM member m WHERE m.gid = p_gid AND needs_replica(m, own.invited_at, p_kept, p_read));
-END $function$
 ;
 
 CREATE FUNCTION is_reinitialized(p_gid bigint)
@@ -2563,6 +2547,22 @@ BEGIN
   UPDATE group_policy SET version = version + 1 WHERE gid = p_gid;
   INSERT INTO group_admin (gid, user_id) VALUES (p_gid, p_admin) ON CONFLICT DO NOTHING;
   RETURN 'accepted';
+END $function$
+;
+
+CREATE FUNCTION may_be_forgotten(p_gid bigint, p_kept interval, p_read interval)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+DECLARE
+  own replica_storage;
+BEGIN
+  SELECT * INTO own FROM replica_storage r WHERE r.gid = p_gid AND r.stage = 0;
+  IF NOT FOUND OR NOT EXISTS (SELECT FROM followed_group f WHERE f.gid = p_gid AND f.stopped IS NULL) THEN
+    RETURN false;
+  END IF;
+  RETURN NOT EXISTS (SELECT FROM member m WHERE m.gid = p_gid AND needs_replica(m, own.invited_at, p_kept, p_read));
 END $function$
 ;
 

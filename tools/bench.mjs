@@ -11,7 +11,7 @@ const { buildIfStale } = await import('./build.mjs')
 await buildIfStale()
 
 const folder = join(import.meta.dirname, '..', 'dist/bench')
-const OPTIONS = ['smoke', 'json']
+const OPTIONS = ['smoke', 'json', 'docs']
 const given = process.argv[2] ?? ''
 const name = given === '' || OPTIONS.includes(given) ? 'throughput' : given
 /** What the others share. */

@@ -57,8 +57,7 @@ function requests(next: ReturnType<typeof senders>, count: number): Buffer[] {
 /** More than any server here takes in a second. */
 const MOST_PER_SECOND = 4_000
 
-/** @returns for each of those under way, what posts its next message; false: it was refused; undefined: there is nothing left */
-function posters({ way, inFlight, seconds, groups, bytes }: Run): { post: () => Promise<boolean> | undefined; end(): void }[] {
+function posters({ way, inFlight, seconds, groups, bytes }: Run): Lane[] {
   const next = senders(groups, bytes)
   if (way === 'stream')
     return Array.from({ length: inFlight }, () => ({
@@ -79,6 +78,13 @@ function posters({ way, inFlight, seconds, groups, bytes }: Run): { post: () => 
       end: () => lane.close(),
     }
   })
+}
+
+/** One of those that are under way at a time. */
+interface Lane {
+  /** Posts its next message. @returns whether it was accepted; undefined: there is nothing left */
+  readonly post: () => Promise<boolean> | undefined
+  readonly end: () => void
 }
 
 type Run = Extract<Order, { do: 'run' }>

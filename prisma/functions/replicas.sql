@@ -38,7 +38,7 @@ END $$;
 
 -- Whether a replica that nobody has taken up may be forgotten. One whose hub has shown two histories stays until the operator has closed that
 -- finding: the hub would begin it again otherwise, as if nothing had been.
-CREATE OR REPLACE FUNCTION is_forsaken(p_gid bigint, p_kept interval, p_read interval) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+CREATE OR REPLACE FUNCTION may_be_forgotten(p_gid bigint, p_kept interval, p_read interval) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
 DECLARE
   own replica_storage;
 BEGIN
@@ -74,7 +74,7 @@ BEGIN
   PERFORM FROM member m WHERE m.gid = p_gid ORDER BY m.device_id, m.gid, m.from_seq FOR UPDATE;
   PERFORM FROM inbox i WHERE i.gid = p_gid ORDER BY i.device_id, i.id FOR UPDATE;
   -- A statement of its own: it sees what was written before the locks.
-  IF NOT is_forsaken(p_gid, p_kept, p_read) THEN
+  IF NOT may_be_forgotten(p_gid, p_kept, p_read) THEN
     RETURN false;
   END IF;
   PERFORM leave_room(p_gid, f.room_id);

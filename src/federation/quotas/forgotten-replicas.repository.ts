@@ -11,14 +11,14 @@ export interface ForgetAfter {
 /** A replica that nobody has taken up, and whether it may be forgotten. */
 export interface NewReplica {
   gid: bigint
-  forsaken: boolean
+  isOver: boolean
 }
 
 /** Those, by gid after `after`. No lock is taken: `forgetReplica` judges again. */
 export async function newReplicas(sql: Sql, after: bigint, limit: number, { kept, read }: ForgetAfter): Promise<NewReplica[]> {
   const { rows } = await sql.query<NewReplica>({
     name: 'new_replicas',
-    text: `SELECT r.gid, is_forsaken(p_gid => r.gid, p_kept => $3 * interval '1 millisecond', p_read => $4 * interval '1 millisecond') AS forsaken FROM (
+    text: `SELECT r.gid, may_be_forgotten(p_gid => r.gid, p_kept => $3 * interval '1 millisecond', p_read => $4 * interval '1 millisecond') AS "isOver" FROM (
              SELECT gid FROM replica_storage WHERE stage = 0 AND gid > $1 ORDER BY gid LIMIT $2
            ) r ORDER BY r.gid`,
     values: [after, limit, kept, read],

@@ -38,7 +38,7 @@ export class ForgottenReplicas implements OnModuleInit {
     let forgotten = 0
     let found = await newReplicas(this.pool, 0n, AT_ONCE, after)
     for (let last = found.at(-1); last !== undefined; last = found.at(-1)) {
-      for (const { gid, forsaken } of found) if (forsaken && (await this.forget(gid, after))) forgotten++
+      for (const { gid, isOver } of found) if (isOver && (await this.forget(gid, after))) forgotten++
       found = await newReplicas(this.pool, last.gid, AT_ONCE, after)
     }
     if (forgotten > 0) replicasForgotten(this.events, forgotten)
