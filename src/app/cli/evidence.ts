@@ -49,7 +49,8 @@ export const evidenceExport: Command = {
   usage: 'ID [FILE]             The file of a finding, for others: it can be checked without this server.',
   async run(args) {
     const { document } = await withFinding(numberIn(args), findEvidence)
-    if (document === null) throw new CliError('There is no file of this finding: what is kept of it proves nothing to others.')
+    if (document === null || verifyEvidence(document).kind !== 'proven')
+      throw new CliError('There is no file of this finding: what is kept of it proves nothing to others.')
     const [, file] = args
     if (file === undefined) return print(document)
     await writeFile(file, `${document}\n`, { flag: 'wx' })
