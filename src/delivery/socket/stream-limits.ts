@@ -24,9 +24,9 @@ export const STREAM_READS = {
 export const STREAM_POSTS = {
   name: 'stream-posts',
   holder: 'stream',
-  what: 'posts under way at once; while others wait, nothing more is read from the stream',
+  what: 'posts under way at once, and half as many more that take longer than a second; while others wait, nothing more is read from the stream',
   value: 16,
-  refusal: 'nothing: they wait in the network',
+  refusal: 'nothing: they wait in the network; where eight take longer than a second, `refused` with 503 for more of those groups',
 } as const satisfies DescribedLimit
 
 /** What one stream may send and hold. */

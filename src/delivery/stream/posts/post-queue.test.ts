@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals'
+import { describe, expect, it, jest } from '@jest/globals'
 import { pino } from 'pino'
 import type { Caller } from '../../../authentication/session/caller.js'
 import { RateLimited } from '../../../platform/http/problem.js'
@@ -32,7 +32,7 @@ function queue() {
   const intake = { charge: (bytes: number) => void (seen.charged += bytes), resume: () => void (seen.resumed += 1) }
   const host = { caller: CALLER, connection, intake, checkSession: async () => undefined, log: pino({ level: 'silent' }) }
   const under = new PostQueue(posts, host, new DeliveryMetrics(new Metrics()))
-  const push = (id: number) => under.push({ t: 'post', id, group_id: Uint8Array.of(1), message: Uint8Array.of(2) }, BYTES)
+  const push = (id: number, group = 1) => under.push({ t: 'post', id, group_id: Uint8Array.of(group), message: Uint8Array.of(2) }, BYTES)
   return { under, push, begun, frames, seen }
 }
 
@@ -101,5 +101,35 @@ describe('the posts of a stream', () => {
     for (const one of begun.splice(0)) one.accept()
     await settled()
     expect(begun).toEqual([])
+  })
+
+  it('that take longer than a second keep none to other groups from beginning, and of their own group more are refused', async () => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate'] })
+    const { under, push, begun, frames } = queue()
+    for (let id = 1; id <= 17; id++) push(id)
+    push(18, 2)
+    await settled()
+    expect(begun.length).toBe(16)
+    jest.advanceTimersByTime(1_000)
+    await settled()
+    expect([begun.length, under.hasRoom]).toEqual([18, true])
+    push(19)
+    await settled()
+    expect(begun.length).toBe(18)
+    expect(frames).toMatchObject([{ t: 'refused', id: 19, retry_after: 1, problem: { status: 503 } }])
+    // With the slow ones there are 24 at most.
+    for (let id = 20; id <= 30; id++) push(id, id)
+    await settled()
+    expect([begun.length, under.hasRoom]).toEqual([24, false])
+    jest.advanceTimersByTime(1_000)
+    await settled()
+    expect([begun.length, under.hasRoom]).toEqual([24, false])
+    for (const one of begun.slice(0, 17)) one.accept()
+    await settled()
+    expect([begun.length, under.hasRoom]).toEqual([29, true])
+    push(31)
+    await settled()
+    expect(begun.length).toBe(30)
+    jest.useRealTimers()
   })
 })

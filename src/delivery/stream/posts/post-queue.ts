@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import type { Caller } from '../../../authentication/session/caller.js'
 import { encodeCbor } from '../../../platform/http/encode.js'
-import { Problem } from '../../../platform/http/problem.js'
+import { Problem, Unavailable } from '../../../platform/http/problem.js'
 import { problemDocument } from '../../../platform/http/problem-document.js'
 import { problemFor } from '../../../platform/http/send-problem.js'
 import { numberOf } from '../../../platform/limits/described-limit.js'
+import { hex } from '../../../protocol/bytes.js'
 import { encodeFrame, type PostFrame } from '../../../protocol/frames.js'
 import type { DeliveryMetrics } from '../../delivery-metrics.js'
 import type { Connection } from '../../socket/connection.js'
@@ -28,13 +29,23 @@ interface Waiting {
   readonly bytes: number
 }
 
+/** A post that takes longer is one that waits for another server. */
+const SLOW_MS = 1_000
+/** With as many slow ones, a group that has one of them gets no more. */
+const MOST_SLOW = 8
+/** Of `STREAM_POSTS`, with the slow ones: fewer than one device may have requests in flight. */
+const MOST_TIMES = 1.5
+
 /**
  * The posts of one stream. A few are under way at once; while others wait, nothing more is read from the client, so that no more wait than
  * came in one piece of what it sent.
  */
 export class PostQueue {
   private readonly waiting: Waiting[] = []
+  /** Without those that take long. */
   private underWay = 0
+  /** Groups of posts that take long, one for each post. */
+  private slow: string[] = []
 
   constructor(
     private readonly posts: Posts,
@@ -43,7 +54,12 @@ export class PostQueue {
   ) {}
 
   get hasRoom(): boolean {
-    return this.waiting.length === 0 && this.underWay < numberOf(STREAM_POSTS) && this.host.connection.hasRoom
+    return this.waiting.length === 0 && this.mayBegin
+  }
+
+  private get mayBegin(): boolean {
+    const most = numberOf(STREAM_POSTS)
+    return this.underWay < most && this.underWay + this.slow.length < most * MOST_TIMES && this.host.connection.hasRoom
   }
 
   push(frame: PostFrame, bytes: number): void {
@@ -53,15 +69,34 @@ export class PostQueue {
 
   /** Begins what may begin; to be called when the client has read answers, too. */
   goOn(): void {
-    while (this.underWay < numberOf(STREAM_POSTS) && this.host.connection.hasRoom) {
+    while (this.mayBegin) {
       const next = this.waiting.shift()
       if (!next) return this.host.intake.resume()
-      this.underWay += 1
-      void this.answer(next).finally(() => {
-        this.underWay -= 1
-        this.goOn()
-      })
+      this.begin(next, hex(next.frame.group_id))
     }
+  }
+
+  /** A hub that does not answer must not stop the posts to other groups: a slow post frees its place, and where many of a group are slow, more are refused. */
+  private begin(next: Waiting, group: string): void {
+    if (this.slow.length >= MOST_SLOW && this.slow.includes(group)) {
+      this.host.intake.charge(next.bytes)
+      return this.refuse(next.frame.id, new Unavailable('Earlier posts to this group have no answer yet.', SLOW_MS / 1_000))
+    }
+    this.underWay += 1
+    let isSlow = false
+    const timer = setTimeout(() => {
+      isSlow = true
+      this.underWay -= 1
+      this.slow.push(group)
+      this.goOn()
+    }, SLOW_MS)
+    timer.unref()
+    void this.answer(next).finally(() => {
+      clearTimeout(timer)
+      if (isSlow) this.slow.splice(this.slow.indexOf(group), 1)
+      else this.underWay -= 1
+      this.goOn()
+    })
   }
 
   /** What has not begun is dropped: the client sends it again when it is back. */
