@@ -46,14 +46,14 @@ export interface ForeignRef {
 /**
  * Records the owners of KeyPackages that were handed out through this hub: Welcomes are routed by it (RFC 9420 §12.4.3.1). Each is good for one join
  * in the room for which its provider gave it, each time that it gives it: that provider believes no other. Which of them are of last resort only
- * the provider knows, so none counts as used up for all rooms.
+ * the provider knows, so none counts as used up for all rooms. One that its provider names twice is one.
  */
 export async function recordForeignRefs(sql: Sql, roomId: string, refs: readonly ForeignRef[]): Promise<void> {
   await sql.query({
     name: 'record_foreign_refs',
     text: `WITH given AS (
              INSERT INTO key_package_claim (ref, device_id, cipher_suite, last_resort, expires_at)
-             SELECT x.ref, x.device_id, x.cipher_suite, true, x.expires_at
+             SELECT DISTINCT ON (x.ref) x.ref, x.device_id, x.cipher_suite, true, x.expires_at
                FROM unnest($2::bytea[], $3::bigint[], $4::integer[], $5::timestamptz[]) AS x (ref, device_id, cipher_suite, expires_at)
               ORDER BY x.ref
              ON CONFLICT (ref) DO UPDATE SET last_resort = true

@@ -23,7 +23,7 @@ export interface PassedOn {
   readonly answer: Uint8Array
 }
 
-/** For 30 days at most. One with nothing but KeyPackages of last resort is not kept: they are given out again anyway. */
+/** For 30 days at most; an answer that another node has made meanwhile stays. One with nothing but KeyPackages of last resort is not kept: they are given out again anyway. */
 export async function keepPassedOn(sql: Sql, { hash, refs, answer }: PassedOn): Promise<void> {
   if (refs.length === 0) return
   await sql.query({
@@ -31,7 +31,10 @@ export async function keepPassedOn(sql: Sql, { hash, refs, answer }: PassedOn): 
     text: `INSERT INTO draft_claim AS d (hash, account_id, refs, answer, expires_at)
            SELECT $1, min(v.account_id), $2, $3, least(min(c.expires_at), now() + interval '30 days')
              FROM key_package_claim c JOIN device v ON v.id = c.device_id WHERE c.ref = ANY ($2::bytea[]) HAVING bool_or(NOT c.last_resort)
-           ON CONFLICT (hash) DO UPDATE SET refs = excluded.refs, answer = excluded.answer, expires_at = excluded.expires_at`,
+           ON CONFLICT (hash) DO UPDATE SET refs = excluded.refs, answer = excluded.answer, expires_at = excluded.expires_at
+            WHERE d.expires_at <= now() OR EXISTS (
+              SELECT FROM unnest(d.refs) r (ref)
+               WHERE NOT EXISTS (SELECT FROM key_package_claim c WHERE c.ref = r.ref AND NOT c.used AND c.expires_at > now()))`,
     values: [hash, refs, answer],
   })
 }

@@ -28,7 +28,8 @@ export class PassedOnRequests {
       if (found) return found
       const made = await answer()
       await keepPassedOn(this.pool, { hash, refs: refsIn(made), answer: made })
-      return made
+      // Of two nodes that were asked at once, the answer of the first counts: what the other has taken is lost, and nobody gets it.
+      return (await findPassedOn(this.pool, hash)) ?? made
     })
   }
 }

@@ -16,7 +16,7 @@ const MIB = 1_048_576
 const [MLS_1_0, PRIVATE_MESSAGE, APPLICATION] = [1, 2, 1]
 
 /** An application message that nobody can read. */
-function garbage(groupId: Uint8Array, epoch: number, size: number): Fanout {
+function garbage(groupId: Uint8Array, epoch: number | bigint, size: number): Fanout {
   const place = bytes(opaque(groupId), u64(epoch), u8(APPLICATION), opaque(''))
   const message = bytes(u16(MLS_1_0), u16(PRIVATE_MESSAGE), place, opaque(randomBytes(28)), opaque(randomBytes(size)))
   return { timestamp: BigInt(Date.now()), kind: 'application', message }
@@ -53,6 +53,18 @@ describe('the copy of a group of a hub of the draft', () => {
     await alice.disconnect()
     return alice
   }
+
+  it('has no epoch that is no number of JSON', async () => {
+    const { room, groupId } = await roomAtB('epochs', await offline())
+    const before = await entries(room)
+    for (const epoch of [2n ** 53n - 1n, 2n ** 63n, 2n ** 64n - 1n]) {
+      const message = garbage(groupId, epoch, 10)
+      for (const fanout of [message, { ...message, kind: 'commit', others: [] } as Fanout])
+        expect((await notify(room, fanout)).status).toBe(422)
+    }
+    expect(await entries(room)).toBe(before)
+    expect((await notify(room, garbage(groupId, 2n ** 53n - 2n, 10))).status).toBe(201)
+  })
 
   it('takes no unsigned entry once its entries are those of the profile, which the hub signs', async () => {
     const { room, groupId } = await roomAtB('downgrade', await offline())

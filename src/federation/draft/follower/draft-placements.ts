@@ -60,7 +60,9 @@ export class DraftPlacements implements OnModuleInit, OnModuleDestroy, BeforeApp
       return placedOrRefused(await this.replicas.place(room, entry))
     } catch (error) {
       if (!(error instanceof Unavailable || error instanceof HeldBack)) throw error
-      await noteTaken(this.pool, room.roomId, sha256(entry.bytes), entry.acceptedAtMs)
+      // A hub may name a time that no column holds.
+      const acceptedAtMs = Math.min(Number(entry.acceptedAtMs), Date.now())
+      await noteTaken(this.pool, room.roomId, sha256(entry.bytes), acceptedAtMs)
       if (error instanceof HeldBack) throw error
       return this.until(room, entry)
     }

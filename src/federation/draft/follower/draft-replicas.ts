@@ -14,6 +14,7 @@ import { extendChain, LETTER_OF_KIND, type LogKind } from '../../../protocol/log
 import type { MlsMessage } from '../../../protocol/mls/message.js'
 import { namedIdentity } from '../../../protocol/mls/structures/credential.js'
 import { sha256 } from '../../../protocol/sha256.js'
+import { MAX_NUMBER } from '../../follower/replica/batch-entries.js'
 import { applyMemberChanges, type MemberChange } from '../../follower/replica/replica-members.repository.js'
 import { appendEntries, moveHead } from '../../follower/replica/replica.repository.js'
 import { BatchRefused, HomeElsewhere } from '../../inbound/inbound.problems.js'
@@ -150,6 +151,8 @@ export function readEntry(room: DraftRoom, entry: DraftEntry): DraftMessage {
   const body = decoded.kind === 'decoded' && 'groupId' in decoded.value.body ? decoded.value.body : undefined
   if (!body) throw new BatchRefused('a message is no MLSMessage of a group')
   if (!sameBytes(body.groupId, room.groupId)) throw new BatchRefused('a message is of another group than the room has')
+  // What a Commit makes of it has to be a number of JSON, too.
+  if (body.epoch >= MAX_NUMBER - 1n) throw new BatchRefused('an epoch is out of range')
   return { ...entry, body, hash: sha256(entry.bytes) }
 }
 

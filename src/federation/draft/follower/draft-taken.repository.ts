@@ -1,7 +1,7 @@
 import type { Sql } from '../../../platform/postgres/sql.js'
 
 /** Remembers that a hub has accepted what could not be placed yet. @param hash SHA-256 of the MLSMessage */
-export async function noteTaken(sql: Sql, roomId: string, hash: Uint8Array, acceptedAtMs: bigint): Promise<void> {
+export async function noteTaken(sql: Sql, roomId: string, hash: Uint8Array, acceptedAtMs: number): Promise<void> {
   await sql.query({
     name: 'note_draft_taken',
     text: `INSERT INTO draft_taken (hash, room_id, accepted_at) VALUES ($1, $2, to_timestamp($3 / 1000.0)) ON CONFLICT DO NOTHING`,

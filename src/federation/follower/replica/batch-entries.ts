@@ -75,7 +75,7 @@ function dateOf(ms: bigint, now: number): Date {
 }
 
 /** Far below what the columns hold, and far above what any group reaches. */
-const MAX_NUMBER = 2n ** 53n
+export const MAX_NUMBER = 2n ** 53n
 const MAX_INCARNATION = 2 ** 31 - 1
 
 function isStorable({ incarnation, firstSeq, postFloor, entries, welcomes }: NotifyBatch): boolean {
