@@ -60,4 +60,27 @@ describe('application data (draft-ietf-mls-extensions)', () => {
     nextOf(await judgeCommit(other, [byValue(proposals.appDataUpdate(0x23, metadata('first')))], { path: null }))
     expect(await judgeProposal(other, proposals.appDataUpdate(0x22, change))).toMatchObject({ rule: 'app-data-update-fits' })
   })
+
+  it('grows by updates to 64 KiB at most: each Commit afterwards would carry it', async () => {
+    const adding = (user: string) => {
+      const none = (writer: TlsWriter) => writer.vector([], (item) => item)
+      const users = none(none(new TlsWriter())).vector([user], (item, name) => item.opaque(Buffer.from(name)).uint32(1))
+      return byValue(proposals.appDataUpdate(0x22, users.written()))
+    }
+    const judge = async (...lengths: number[]) => {
+      const forge = await Forge.group(3, [requiredCapabilities({ proposals: [8] }), listOf(lengths[0]!)], withAppData)
+      return judgeCommit(forge, [adding('b'.repeat(lengths[1]!))], { path: null })
+    }
+    // A user of the list is its name behind two or four bytes of length, and a role of four bytes; the list has four of length.
+    expect(await judge(32_000, 33_500)).toMatchObject({ kind: 'valid' })
+    expect(await judge(32_000, 33_536)).toMatchObject({ rule: 'app-data-update-fits' })
+    // Nor does one count where there is too much already.
+    expect(await judge(65_536, 1)).toMatchObject({ rule: 'app-data-update-fits' })
+  })
 })
+
+/** A dictionary with a participant list of one user, whose name has as many bytes. */
+function listOf(length: number) {
+  const list = new TlsWriter().vector(['a'.repeat(length)], (item, name) => item.opaque(Buffer.from(name)).uint32(1)).written()
+  return { type: 6, data: new TlsWriter().vector([list], (item, data) => item.uint16(0x22).opaque(data)).written() }
+}

@@ -42,7 +42,7 @@ export class UncheckedMembership implements Membership {
 /** The directory's rules, but for CONFORMANCE=on. */
 export function createMembership(
   pool: Pool,
-  config: Pick<Config, 'CONFORMANCE' | 'DOMAIN' | 'KEY_PACKAGE_MAX_LIFETIME' | 'KEY_PACKAGE_MAX_AGE'>,
+  config: Pick<Config, 'CONFORMANCE' | 'DOMAIN' | 'KEY_PACKAGE_MAX_LIFETIME' | 'KEY_PACKAGE_MAX_AGE' | 'APP_DATA_UPDATES'>,
   link: FederationLink,
   x509: X509Credentials,
 ): Membership {

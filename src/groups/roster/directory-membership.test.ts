@@ -3,20 +3,33 @@ import type { Proposal } from '../../protocol/mls/structures/proposal.js'
 import { PolicyRefusal } from '../groups.problems.js'
 import { DirectoryMembership } from './directory-membership.js'
 
+const UPDATE = { kind: 'app-data-update', component: 0x23, update: new Uint8Array(6) } satisfies Proposal
+
 const updates: [string, Proposal][] = [
-  ['changes the group’s application data', { kind: 'app-data-update', component: 0x23, update: new Uint8Array(6) }],
+  ['changes the group’s application data', UPDATE],
   ['removes some of it', { kind: 'app-data-update', component: 0x23, update: undefined }],
   ['replaces the group’s extensions', { kind: 'group-context-extensions', extensions: [] }],
 ]
 
 it.each(updates)('a member who is no admin may not propose what %s, and an admin may', async (_what, proposal) => {
-  // Nothing is read for these proposals.
-  const membership = new DirectoryMembership({} as never, {} as never, {} as never, {} as never)
-  const propose = (admin: boolean) => {
-    const context = { caller: { userId: 1n }, standing: { admin, policy: { addMembers: 'members', removeMembers: 'members' } } }
-    const sent = { proposal, sender: { kind: 'member' as const, leafIndex: 0 }, byReference: true }
-    return membership.authorizeProposal(context as never, { groupContext: { extensions: [] } } as never, sent)
-  }
-  await expect(propose(false)).rejects.toThrow(PolicyRefusal)
-  await expect(propose(true)).resolves.toBeUndefined()
+  const membership = membershipWith('rooms')
+  await expect(propose(membership, proposal, false)).rejects.toThrow(PolicyRefusal)
+  await expect(propose(membership, proposal, true)).resolves.toBeUndefined()
 })
+
+it('updates of application data are for admins only where the operator lets them in; removals are everywhere', async () => {
+  const membership = membershipWith('removals')
+  await expect(propose(membership, UPDATE, true)).rejects.toThrow('only those that remove it')
+  await expect(propose(membership, { ...UPDATE, update: undefined }, true)).resolves.toBeUndefined()
+})
+
+/** Nothing is read for the proposals here. */
+function membershipWith(updates: 'removals' | 'rooms'): DirectoryMembership {
+  return new DirectoryMembership({} as never, { APP_DATA_UPDATES: updates } as never, {} as never, {} as never)
+}
+
+function propose(membership: DirectoryMembership, proposal: Proposal, admin: boolean): Promise<unknown> {
+  const context = { caller: { userId: 1n }, standing: { admin, policy: { addMembers: 'members', removeMembers: 'members' } } }
+  const sent = { proposal, sender: { kind: 'member' as const, leafIndex: 0 }, byReference: true }
+  return membership.authorizeProposal(context as never, { groupContext: { extensions: [] } } as never, sent)
+}

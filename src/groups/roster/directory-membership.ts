@@ -17,9 +17,8 @@ import type { CommitContext, SubmissionContext } from '../commit/commit-context.
 import type { FederationLink } from '../home/federation-link.js'
 import { GroupExists, InvalidCommit, PolicyRefusal } from '../groups.problems.js'
 import type { Bundle } from '../input/bundle.js'
-import { judgeRosterChange, removalReason, type Ended, type Proposer, type RosterChange } from '../authority/rules.js'
+import { removalReason, type Ended, type Proposer } from '../authority/rules.js'
 import { isGroupIdTaken } from '../repository/groups.repository.js'
-import type { RemovedDevice } from '../repository/submissions.repository.js'
 import type { DeviceChanges, Membership } from './membership.js'
 import {
   introduceLeaves,
@@ -43,6 +42,7 @@ import {
   requireOwnLeaf,
   type Directory,
 } from './roster.js'
+import { refuseAgainstPolicy, refuseEarlyUpdates, refuseWish, type Removal } from './roster-policy.js'
 import { deviceProposing, refuseVoid, unusable } from './void-proposals.js'
 import { routeWelcomes } from './welcome-routes.js'
 
@@ -50,7 +50,7 @@ import { routeWelcomes } from './welcome-routes.js'
 export class DirectoryMembership implements Membership {
   constructor(
     private readonly pool: Pool,
-    private readonly config: Pick<Config, 'DOMAIN' | 'KEY_PACKAGE_MAX_LIFETIME' | 'KEY_PACKAGE_MAX_AGE'>,
+    private readonly config: Pick<Config, 'DOMAIN' | 'KEY_PACKAGE_MAX_LIFETIME' | 'KEY_PACKAGE_MAX_AGE' | 'APP_DATA_UPDATES'>,
     private readonly link: FederationLink,
     private readonly x509: Pick<X509Credentials, 'faultsOf'>,
   ) {}
@@ -91,6 +91,7 @@ export class DirectoryMembership implements Membership {
     if (verdict.external) requireJoinersKey(context, verdict, certificates)
     const { directory } = devices
     const removed = removalsOf(context, before, verdict, directory)
+    refuseEarlyUpdates(this.config, verdict.proposals)
     if (!verdict.external) refuseAgainstPolicy(context, verdict, removed, directory)
     // Whether the id is taken, the statement that accepts the Commit asks.
     if (verdict.reinit) refuseUnusableId(verdict.reinit)
@@ -105,6 +106,7 @@ export class DirectoryMembership implements Membership {
 
   async authorizeProposal(context: SubmissionContext, state: PublicGroupState, sent: SentProposal): Promise<Device | undefined> {
     const { proposal, sender } = sent
+    refuseEarlyUpdates(this.config, [sent])
     const { extensions: required } = state.groupContext
     if (proposal.kind === 'add') return this.authorizeAdd(context, sender, proposal.keyPackage.leafNode, required)
     if (sender.kind !== 'member') return undefined
@@ -192,36 +194,6 @@ function withProposers(
 /** A ReInit whose successor nobody could create would end the group for good. */
 function refuseUnusableId({ groupId }: ReInit): void {
   if (!isGroupId(groupId)) throw new InvalidCommit('group-id-length')
-}
-
-/** A Proposal of a member who could not commit it would be carried out by the next member who can. */
-function refuseWish({ caller, standing }: SubmissionContext, wish: Omit<RosterChange, 'by'>): void {
-  const judged = judgeRosterChange(standing.policy, { by: { userId: caller.userId, admin: standing.admin }, ...wish })
-  if (judged.kind === 'refused') throw new PolicyRefusal(judged.why)
-}
-
-/** What a Commit does by value is for the committer to answer for; of what it carries out by reference the proposer has the right (`refuseVoid`). */
-function refuseAgainstPolicy(
-  { standing, caller }: CommitContext,
-  verdict: ValidCommit,
-  removed: readonly Removal[],
-  directory: Directory,
-): void {
-  const added = addsOf(verdict).map((member) => ({ ...deviceOf(directory, member), authorized: member.byReference }))
-  const own = new Set(verdict.proposals.flatMap(({ proposal, byReference }) => (byReference ? [] : [proposal.kind])))
-  // Application data are among the extensions of the group.
-  const [reinit, extensions] = [own.has('reinit'), own.has('group-context-extensions') || own.has('app-data-update')]
-  const by = { userId: caller.userId, admin: standing.admin }
-  const judged = judgeRosterChange(standing.policy, { by, added, removed, reinit, extensions })
-  if (judged.kind === 'refused') throw new PolicyRefusal(judged.why)
-}
-
-interface Removal extends RemovedDevice {
-  userId: bigint
-  /** The user is an admin of the group. */
-  admin: boolean
-  /** It was proposed: by somebody who may. */
-  authorized: boolean
 }
 
 /** An external Commit removes the joiner's own former leaf and no other (RFC 9420 §12.4.3.2), but for those who remove themselves. */

@@ -122,6 +122,12 @@ const KeyPackages = {
   KEY_PACKAGE_MAX_AGE: Duration(60_000)
     .default(90 * 86_400_000)
     .describe('A KeyPackage is handed out for at most this long after its not_before, even if its lifetime is longer.'),
+  APP_DATA_UPDATES: z
+    .enum(['removals', 'rooms'])
+    .default('removals')
+    .describe(
+      'AppDataUpdates that public groups here take: removals alone, or those of the participant list and metadata of MIMI rooms, too. Servers of before December 2026 cannot follow a group after such an update, so choose rooms once all nodes, and the providers of the users of your groups, run a later release.',
+    ),
   KEY_PACKAGE_LOW: Count(0, 1_000)
     .default(10)
     .describe('A device gets key-packages.low when fewer one-time KeyPackages than this are left.'),

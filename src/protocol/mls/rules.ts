@@ -37,7 +37,7 @@ export const RULES = {
   ],
   'app-data-update-fits': [
     'draft-ietf-mimi-protocol-06',
-    'The group has an app_data_dictionary, and an update of its participant list is of users who are there, and names each user once.',
+    'The group has an app_data_dictionary; an update of its participant list is of users who are there, and names each user once; and the data has at most 65,536 bytes before and after.',
   ],
   'app-data-update-absent': ['draft-ietf-mls-extensions', 'An AppDataUpdate removes only data that is there.'],
 
@@ -66,7 +66,7 @@ export const RULES = {
   'external-commit-path': ['12.4.3.2', 'An external Commit has a path.'],
   'external-commit-proposals': [
     '12.2',
-    'An external Commit holds ExternalInit, one Remove, PSKs, SelfRemoves and application data, nothing else.',
+    'An external Commit holds ExternalInit, one Remove, PSKs, SelfRemoves and AppEphemerals, nothing else.',
   ],
   'external-commit-by-value': ['12.4.3.2', 'An external Commit refers to no proposal but SelfRemoves.'],
   'external-commit-one-init': ['12.2', 'An external Commit holds exactly one ExternalInit.'],

@@ -8,6 +8,12 @@ import type { SentProposal } from './pending-proposals.js'
 import { isRoomUpdate, updatedRoomData } from './room-components.js'
 
 /**
+ * Bytes of the data that updates lead from and to. Each Commit carries it on and each node reads it for each, so an update of a few bytes must not be
+ * able to make it more and more; without updates a Commit has to bring along what it makes of it.
+ */
+const MOST_APP_DATA = 65_536
+
+/**
  * AppDataUpdate (draft-ietf-mls-extensions). What an update makes of the data is up to the component, and the server knows those of rooms only: of
  * another it could not say what the GroupContext is afterwards, and so could not follow the group. It can follow a removal.
  */
@@ -44,8 +50,14 @@ export function appDataUpdateFits(before: readonly Extension[], proposals: reado
   const extensions = replacedExtensions(before, proposals)
   const updates = updatesIn(proposals).filter(({ update }) => update !== undefined)
   if (updates.length === 0) return undefined
-  const isThere = extensionData(extensions, EXTENSION_TYPES.appDataDictionary) !== undefined
-  return brokenUnless(isThere && updatedData(extensions, updates) !== undefined, 'app-data-update-fits')
+  const size = extensionData(extensions, EXTENSION_TYPES.appDataDictionary)?.length
+  const fits = size !== undefined && size <= MOST_APP_DATA && sizeOf(updatedData(extensions, updates)) <= MOST_APP_DATA
+  return brokenUnless(fits, 'app-data-update-fits')
+}
+
+/** Infinity where an update does not fit. */
+function sizeOf(data: ReadonlyMap<number, Uint8Array> | undefined): number {
+  return data ? [...data.values()].reduce((sum, { length }) => sum + length, 0) : Number.POSITIVE_INFINITY
 }
 
 /** Changes the data of the components that have updates, and removes that of those that are to lose it; the other extensions stay where they are. */
