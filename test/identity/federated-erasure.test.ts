@@ -145,11 +145,16 @@ describe('the erasure of a user at other providers', () => {
     })
     Object.assign(keys, { signBytes: forged })
     await deleted(alice)
+    // A provider that has much to do may say so first.
     await eventually(
-      () => notices(a),
-      ([first]) => (first?.failures ?? 0) > 0,
+      async () => {
+        await a.pool.query(`UPDATE peer_erasure SET retry_at = NULL WHERE last_error NOT LIKE '%receipt%'`)
+        return notices(a)
+      },
+      ([first]) => first?.lastError?.includes('receipt') === true,
     )
-    expect((await notices(a))[0]).toMatchObject({ receipt: null, user: alice.user, lastError: expect.stringContaining('receipt') })
+    expect((await notices(a))[0]).toMatchObject({ receipt: null, user: alice.user })
+    const { failures } = (await notices(a))[0]!
     Object.assign(keys, {
       signBytes: () =>
         honest(erasureReceiptBytes({ user: alice.user, eraser: 'b.example' }, { erasureId: Buffer.alloc(32, 9), erasedAtMs: 0n })),
@@ -157,7 +162,7 @@ describe('the erasure of a user at other providers', () => {
     await a.pool.query('UPDATE peer_erasure SET retry_at = NULL')
     await eventually(
       () => notices(a),
-      ([first]) => (first?.failures ?? 0) > 1,
+      ([first]) => (first?.failures ?? 0) > failures,
     )
     expect((await notices(a))[0]).toMatchObject({ receipt: null })
     Object.assign(keys, { signBytes: honest })
