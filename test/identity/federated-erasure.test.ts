@@ -16,7 +16,7 @@ import { useFederation } from '../support/federated-world.js'
 import type { Provider } from '../support/federation.js'
 import { callPeer } from '../support/peer-call.js'
 import { joined, type World } from '../support/world.js'
-import { eraseDeleted, tablesThatSay } from './account-fixture.js'
+import { ageDeletions, eraseDeleted, tablesThatSay } from './account-fixture.js'
 
 const federated = useFederation(2)
 const providers = () => federated.providers as [Provider, Provider]
@@ -98,6 +98,42 @@ describe('the erasure of a user at other providers', () => {
       },
       (count) => count === 0,
     )
+  })
+
+  /** A user whose device is out of its group at the hub, b.example, of which its provider has not heard. */
+  async function outUnheard() {
+    const [a, b] = providers()
+    const pause = (paused: boolean) => b.pool.query("UPDATE peer SET paused = $1 WHERE domain = 'a.example'", [paused])
+    const { alice, bob, group } = await sharedGroup()
+    const erased = async (provider: Provider) => {
+      await eraseDeleted(provider)
+      return (await provider.pool.query('SELECT FROM account WHERE user_uri = $1', [alice.user])).rowCount === 0
+    }
+    await pause(true)
+    await deleted(alice)
+    await eventually(
+      () => notices(a),
+      (all) => all.every(({ receipt }) => receipt !== null),
+    )
+    await bob.group(group.record.groupId).settle()
+    await bob.group(group.record.groupId).remove(alice.uri)
+    return { a, b, erased, goOn: () => pause(false) }
+  }
+
+  it('leaves the name at the hub until the provider of the user has heard that the device is out of the group', async () => {
+    const { a, b, erased, goOn } = await outUnheard()
+    expect([await erased(b), await erased(b)]).toEqual([false, false])
+    await goOn()
+    for (const provider of [b, a]) await eventually(() => erased(provider), Boolean)
+  })
+
+  it('leaves it for thirty days at most if that provider does not hear', async () => {
+    const { b, erased, goOn } = await outUnheard()
+    await ageDeletions(b.pool, '29 days')
+    expect(await erased(b)).toBe(false)
+    await ageDeletions(b.pool, '1 day')
+    expect(await erased(b)).toBe(true)
+    await goOn()
   })
 
   it('is refused to a provider that the user is not of, and changes nothing', async () => {
