@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import { describe, expect, it } from '@jest/globals'
+import { beforeAll, describe, expect, it } from '@jest/globals'
 import { closeEvidence } from '../../../src/federation/evidence/evidence.repository.js'
 import { ProviderKeys } from '../../../src/federation/identity/provider-keys.js'
+import { DirectoryTimes } from '../../../src/federation/peers/directory-times.js'
 import { PeerDirectories } from '../../../src/federation/peers/peer-directories.js'
 import { verifyEvidence } from '../../../src/protocol/evidence/verify-evidence.js'
 import { eventually } from '../../support/eventually.js'
@@ -16,6 +17,8 @@ import { initialChain, nextChain, type Batch, type Head } from './peer/log.js'
 
 const federated = useFederation(2)
 const started = () => heldGroup(federated)
+// Each look at a directory is a new one, as if time had passed.
+beforeAll(() => federated.providers.forEach(({ app }) => void Object.assign(app.get(DirectoryTimes), { memory: 0, again: -1 })))
 const stoppedOf = async (follower: Provider, groupId: Uint8Array) =>
   (await follower.pool.query<{ stopped: string | null }>('SELECT stopped FROM followed_group WHERE group_id = $1', [groupId])).rows[0]!
     .stopped
