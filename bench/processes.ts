@@ -12,7 +12,7 @@ import { startEmbeddedPostgres } from '../src/app/embedded/embedded-postgres.js'
 
 const MAIN = fileURLToPath(new URL('../main.js', import.meta.url))
 
-/** What a measurement started, in the order in which it is ended: last first. `BENCH_LOG` names a file for what its processes print. */
+/** What a measurement started, in the order in which it is ended: last first. `BENCH_LOG` names a file for what its processes print, `BENCH_NODE_OPTIONS` has options of Node for servers, such as `--cpu-prof`. */
 export class Processes {
   private readonly undo: (() => Promise<unknown>)[] = []
   private readonly secret = randomBytes(32).toString('base64')
@@ -53,7 +53,11 @@ export class Processes {
       SHUTDOWN_GRACE: '2s',
       ...settings,
     }
-    const server = spawn(process.execPath, ['--enable-source-maps', MAIN], { env: environment, stdio: ['ignore', 'pipe', 'inherit'] })
+    const options = (process.env['BENCH_NODE_OPTIONS'] ?? '').split(' ').filter(Boolean)
+    const server = spawn(process.execPath, ['--enable-source-maps', ...options, MAIN], {
+      env: environment,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
     this.undo.push(() => ended(server))
     return (await line(server, /\bMicroChat is up\. HTTP (\S+)/))[1] ?? ''
   }

@@ -42,3 +42,13 @@ describe('MACs', () => {
     expect(other.verifyMac('hints', plaintext, mac)).toBe(false)
   })
 })
+
+describe('pseudonyms', () => {
+  it('are the same for the same text, and differ by purpose, text and secret', () => {
+    const one = secrets.pseudonym('limits', 'alice')
+    expect(one).toMatch(/^[0-9a-f]{32}$/)
+    expect(secrets.pseudonym('limits', 'alice')).toBe(one)
+    const others = [secrets.pseudonym('other', 'alice'), secrets.pseudonym('limits', 'alicf'), other.pseudonym('limits', 'alice')]
+    expect(new Set([one, ...others]).size).toBe(4)
+  })
+})

@@ -3,6 +3,7 @@ import {
   createDecipheriv,
   createHmac,
   createSecretKey,
+  hash,
   hkdfSync,
   randomBytes,
   timingSafeEqual,
@@ -21,6 +22,7 @@ export class Secrets {
   private readonly root: Buffer
   /** As objects of OpenSSL: from bytes, one would be made for each use, which takes five times as long as the HMAC of a short text. */
   private readonly derived = new Map<string, KeyObject>()
+  private readonly prefixes = new Map<string, string>()
 
   constructor(@Inject(CONFIG) config: Pick<Config, 'SERVER_SECRET'>) {
     if (!config.SERVER_SECRET) throw new Error('SERVER_SECRET is required (openssl rand -base64 32)')
@@ -52,6 +54,19 @@ export class Secrets {
         .update(data)
         .digest(),
     )
+  }
+
+  /**
+   * Stands for a short text where nobody may recognise it: the first 128 bits of SHA-256 over the purpose's key and the text, in hex. A tenth of the time of
+   * an HMAC, which on the hot path is a part of what a request costs; cut, it is not open to a continuation of the text.
+   */
+  pseudonym(purpose: string, text: string): string {
+    let key = this.prefixes.get(purpose)
+    if (key === undefined) {
+      key = this.key(`pseudonym ${purpose}`).export().toString('hex')
+      this.prefixes.set(purpose, key)
+    }
+    return hash('sha256', key + text, 'hex').slice(0, 32)
   }
 
   /** Compares in constant time; `mac` may be a truncation of at least 16 bytes. */

@@ -1,5 +1,7 @@
+import type { webcrypto } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { calculateJwkThumbprint, EmbeddedJWK, errors, jwtVerify } from 'jose'
+import { LRUCache } from 'lru-cache'
 import { z } from 'zod'
 import { sha256 } from '../../protocol/sha256.js'
 
@@ -62,13 +64,27 @@ export async function checkProof(
   return { kind: 'valid', thumbprint: verified.thumbprint, id: claims.jti }
 }
 
+/**
+ * Keys that have signed a proof, by the first part of the proof, which holds the key and is the same in all proofs of most clients: to read a key takes as
+ * long as to verify a signature.
+ */
+const keysOfHeads = new LRUCache<string, { key: webcrypto.CryptoKey; thumbprint: string }>({ max: 20_000 })
+/** Longer ones are not remembered: a key is 100 characters. */
+const MAX_HEAD_LENGTH = 400
+const VERIFIED = { algorithms: PROOF_ALGORITHMS, typ: 'dpop+jwt' }
+
 /** Verified under the key in its own head, which must be a public one. Says nothing yet of whose key that is. */
 async function signedClaims(proof: string): Promise<{ payload: unknown; thumbprint: string } | undefined> {
+  const head = proof.slice(0, proof.indexOf('.'))
+  const known = keysOfHeads.get(head)
   try {
-    const { payload, protectedHeader } = await jwtVerify(proof, EmbeddedJWK, { algorithms: PROOF_ALGORITHMS, typ: 'dpop+jwt' })
+    if (known) return { payload: (await jwtVerify(proof, known.key, VERIFIED)).payload, thumbprint: known.thumbprint }
+    const { payload, protectedHeader, key } = await jwtVerify(proof, EmbeddedJWK, VERIFIED)
     // Checked by EmbeddedJWK; for the types.
-    if (protectedHeader.jwk === undefined) return undefined
-    return { payload, thumbprint: await calculateJwkThumbprint(protectedHeader.jwk) }
+    if (protectedHeader.jwk === undefined || !(key instanceof CryptoKey)) return undefined
+    const thumbprint = await calculateJwkThumbprint(protectedHeader.jwk)
+    if (head.length <= MAX_HEAD_LENGTH) keysOfHeads.set(head, { key, thumbprint })
+    return { payload, thumbprint }
   } catch (error) {
     // What is wrong with a key comes from WebCrypto: a DOMException, or a TypeError for members that are no strings.
     if (error instanceof errors.JOSEError || error instanceof DOMException || error instanceof TypeError) return undefined

@@ -88,8 +88,8 @@ export class Limits {
   }
 
   private counter({ name, exact }: Limit, key: string): string {
-    const mac = Buffer.from(this.secrets.mac('limits v1', Buffer.from(`${name}\0${key}`)))
-    return exact ? mac.toString('base64url', 0, 16) : String(mac.readUInt32BE(0) % COUNTERS)
+    const pseudonym = this.secrets.pseudonym('limits v2', `${name}\0${key}`)
+    return exact ? pseudonym : String(Number.parseInt(pseudonym.slice(0, 8), 16) % COUNTERS)
   }
 }
 
