@@ -11,6 +11,7 @@ export interface Attack {
 }
 
 const NOTHING = new Uint8Array()
+const MEBIBYTE = Buffer.alloc(1024 * 1024)
 const ROOM = 'mimi://c.example/r/trap'
 const user = (victim: Victim, index: number) => `mimi://${victim.domain}/u/user${index % 5}`
 const hosted = (victim: Victim) => `mimi://${victim.domain}/r/soak`
@@ -35,7 +36,7 @@ export const ATTACKS: readonly Attack[] = [
       c.ask(v, 'keyMaterial', user(v, i), keyMaterialRequest(newClient(`127.0.3.${i % 250}:1`, 'mallory'), user(v, i), ROOM)),
   },
   { name: 'sends a batch of noise', run: (c, v) => c.ask(v, 'notify', ROOM, randomBytes(4_096)) },
-  { name: 'sends a batch of a mebibyte', run: (c, v) => c.ask(v, 'notify', ROOM, Buffer.alloc(1024 * 1024)) },
+  { name: 'sends a batch of a mebibyte', run: (c, v) => c.ask(v, 'notify', ROOM, MEBIBYTE) },
   {
     name: "deletes another hub's room",
     run: (c, v) => c.ask(v, 'deleteRoom', hosted(v), Buffer.concat([opaque(hosted(v)), opaque('soak')])),

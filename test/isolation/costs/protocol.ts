@@ -63,7 +63,7 @@ export const PROTOCOL_PIECES: readonly Piece[] = [
   },
   {
     name: 'digest of a body of 6 MiB',
-    place: 'thread pool',
+    place: 'slices',
     bounded: 'only of admitted providers, within the budget of the address',
     make: async () => {
       const body = randomBytes(6 * MEBIBYTE)
