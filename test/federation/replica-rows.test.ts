@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { applyMemberChanges, storeWelcomes } from '../../src/federation/follower/replica/replica-members.repository.js'
 import { reincarnate } from '../../src/federation/follower/replica/incarnations.repository.js'
+import { draftMembers, noteOutsider, noteShownLeaf } from '../../src/federation/draft/follower/draft-members.repository.js'
 import { revokedMembers } from '../../src/federation/follower/revoked-members.repository.js'
 import { useTestDatabase } from '../support/database.js'
 
@@ -106,4 +107,28 @@ it('each hub is notified of some revoked members in its turn, however many there
   await database.pool.query('UPDATE device SET revoked_at = now() WHERE id = ANY ($1)', [devices])
   const hubs = (await revokedMembers(database.pool, 3)).map(({ hub }) => hub).sort()
   expect(hubs).toEqual(['busy.example', 'busy.example', 'busy.example', 'quiet.example'])
+})
+
+it('in a group of a draft hub, a device cannot change its leaf, nor take that of another device here', async () => {
+  const { pool } = database
+  const gid = await replica()
+  const [one, other, outsider] = [await device(), await device(), await device()]
+  for (const id of [one, other, outsider])
+    await pool.query('INSERT INTO member (gid, device_id, from_seq, join_epoch, acked) VALUES ($1, $2, 1, 0, 0)', [gid, id])
+  await noteShownLeaf(pool, gid, one, 1)
+  await noteShownLeaf(pool, gid, other, 2)
+  await noteOutsider(pool, gid, outsider)
+  await noteShownLeaf(pool, gid, one, 2)
+  await noteShownLeaf(pool, gid, one, 7)
+  await noteShownLeaf(pool, gid, outsider, 1)
+  const leaves = async () => new Map((await draftMembers(pool, gid)).map(({ deviceId, leafIndex }) => [deviceId, leafIndex]))
+  expect(await leaves()).toEqual(
+    new Map<bigint, number | null>([
+      [one, 1],
+      [other, 2],
+      [outsider, null],
+    ]),
+  )
+  await noteShownLeaf(pool, gid, outsider, 3)
+  expect((await leaves()).get(outsider)).toBe(3)
 })

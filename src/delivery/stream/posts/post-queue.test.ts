@@ -29,11 +29,13 @@ function queue() {
       frames.push(decoded.frame)
     },
   }
+  const logged: object[] = []
+  const log = pino({ level: 'warn' }, { write: (line: string) => void logged.push(JSON.parse(line) as object) })
   const intake = { charge: (bytes: number) => void (seen.charged += bytes), resume: () => void (seen.resumed += 1) }
-  const host = { caller: CALLER, connection, intake, checkSession: async () => undefined, log: pino({ level: 'silent' }) }
+  const host = { caller: CALLER, connection, intake, checkSession: async () => undefined, log }
   const under = new PostQueue(posts, host, new DeliveryMetrics(new Metrics()))
   const push = (id: number, group = 1) => under.push({ t: 'post', id, group_id: Uint8Array.of(group), message: Uint8Array.of(2) }, BYTES)
-  return { under, push, begun, frames, seen }
+  return { under, push, begun, frames, seen, logged }
 }
 
 const settled = () => new Promise((resolve) => setImmediate(resolve))
@@ -79,6 +81,17 @@ describe('the posts of a stream', () => {
     await settled()
     expect(frames).toMatchObject([{ t: 'refused', id: 1, problem: { status: 500 } }])
     expect(JSON.stringify(frames)).not.toContain('of the inside')
+  })
+
+  it('say in the log that only PostgreSQL refused a value, and not which', async () => {
+    const { push, begun, frames, logged } = queue()
+    push(1)
+    await settled()
+    begun[0]!.refuse(Object.assign(new Error('invalid: "of the inside"'), { code: '22P02' }))
+    await settled()
+    expect(frames).toMatchObject([{ t: 'refused', id: 1, problem: { status: 400 } }])
+    expect(logged).toMatchObject([{ level: 40, code: '22P02', msg: 'only PostgreSQL refused a value' }])
+    expect(JSON.stringify(logged)).not.toContain('of the inside')
   })
 
   it('do not begin while the client does not read its answers', async () => {

@@ -5,6 +5,7 @@ import { encodeCbor } from '../../../platform/http/encode.js'
 import { Problem, Unavailable } from '../../../platform/http/problem.js'
 import { problemDocument } from '../../../platform/http/problem-document.js'
 import { problemFor } from '../../../platform/http/send-problem.js'
+import { failureCodeOf, failureOf } from '../../../platform/postgres/failures.js'
 import { numberOf } from '../../../platform/limits/described-limit.js'
 import { hex } from '../../../protocol/bytes.js'
 import { encodeFrame, type PostFrame } from '../../../protocol/frames.js'
@@ -130,6 +131,9 @@ export class PostQueue {
     const request = randomUUID()
     const known = problemFor(error)
     if (!known) this.host.log.error({ request_id: request, err: error }, 'a post over a stream failed')
+    // Not the error: PostgreSQL's message quotes the value.
+    if (failureOf(error) === 'input')
+      this.host.log.warn({ request_id: request, code: failureCodeOf(error) }, 'only PostgreSQL refused a value')
     const problem = known ?? new Problem(500, 'internal', 'The server failed. `instance` names this post in its log.')
     this.metrics.posts.inc({ status: problem.status })
     const { retryAfter } = problem

@@ -84,12 +84,26 @@ export async function isTreeKept(sql: Sql, gid: bigint, hash: Uint8Array): Promi
   return rows.length > 0
 }
 
-/** Where a device stands, as its own handshake shows; null: it has joined from outside, and nothing has shown it yet. */
-export async function noteLeaf(sql: Sql, gid: bigint, deviceId: bigint, leafIndex: number | null): Promise<void> {
+/** A device has joined from outside, and nothing has shown its leaf yet. */
+export async function noteOutsider(sql: Sql, gid: bigint, deviceId: bigint): Promise<void> {
+  await sql.query({
+    name: 'note_draft_outsider',
+    text: `INSERT INTO draft_member AS d (gid, device_id) VALUES ($1, $2) ON CONFLICT (gid, device_id) DO UPDATE SET leaf_index = NULL`,
+    values: [gid, deviceId],
+  })
+}
+
+/**
+ * The leaf that a device's own handshake names, if none is known of it: it keeps that as long as it is a member (RFC 9420 §7.7), and nobody here can check
+ * its signature. So a device cannot change to a leaf that stays when it is removed, nor take that of another one here.
+ */
+export async function noteShownLeaf(sql: Sql, gid: bigint, deviceId: bigint, leafIndex: number): Promise<void> {
   await sql.query({
     name: 'note_draft_leaf',
-    text: `INSERT INTO draft_member AS d (gid, device_id, leaf_index) VALUES ($1, $2, $3)
-           ON CONFLICT (gid, device_id) DO UPDATE SET leaf_index = excluded.leaf_index WHERE d.leaf_index IS DISTINCT FROM excluded.leaf_index`,
+    text: `INSERT INTO draft_member AS d (gid, device_id, leaf_index)
+           SELECT $1::bigint, $2::bigint, $3::integer
+            WHERE NOT EXISTS (SELECT FROM draft_member o WHERE o.gid = $1 AND o.leaf_index = $3 AND o.device_id <> $2)
+           ON CONFLICT (gid, device_id) DO UPDATE SET leaf_index = excluded.leaf_index WHERE d.leaf_index IS NULL`,
     values: [gid, deviceId, leafIndex],
   })
 }

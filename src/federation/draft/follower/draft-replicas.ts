@@ -21,7 +21,7 @@ import { BatchRefused, HomeElsewhere } from '../../inbound/inbound.problems.js'
 import { spendPassedCommits, type JoinedGroup } from '../../joins/join-proofs.repository.js'
 import { joinerIn } from '../../joins/own-joins.js'
 import { ReplicaQuota } from '../../quotas/replica-quota.js'
-import { draftMembers, forgetLeaves, noteLeaf } from './draft-members.repository.js'
+import { draftMembers, forgetLeaves, noteOutsider, noteShownLeaf } from './draft-members.repository.js'
 import {
   findDraftReplica,
   hasCommitOf,
@@ -139,7 +139,7 @@ export class DraftReplicas {
     )
     const epoch = kind === 'commit' ? body.epoch + 1n : body.epoch > replica.epoch ? body.epoch : null
     await moveHead(sql, gid, { headSeq: seq, headChain: chain, epoch, postFloor: replica.postFloor })
-    for (const { deviceId, change } of changes) if (change === 'joined') await noteLeaf(sql, gid, deviceId, null)
+    for (const { deviceId, change } of changes) if (change === 'joined') await noteOutsider(sql, gid, deviceId)
     await noteSender(sql, gid, message)
     return { gid, seq, epoch: epoch ?? replica.epoch, incarnation: INCARNATION, chain }
   }
@@ -209,5 +209,5 @@ async function joinedBy(
 
 /** A handshake of a member shows its leaf. That of one who joins from outside is known only when it sends the next one. */
 async function noteSender(sql: Sql, gid: bigint, { sender, body }: DraftMessage): Promise<void> {
-  if (sender && 'sender' in body && body.sender.kind === 'member') await noteLeaf(sql, gid, sender.deviceId, body.sender.leafIndex)
+  if (sender && 'sender' in body && body.sender.kind === 'member') await noteShownLeaf(sql, gid, sender.deviceId, body.sender.leafIndex)
 }
