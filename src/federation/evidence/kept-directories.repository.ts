@@ -17,6 +17,12 @@ interface DirectoryContent {
 const MOST_CHANGES = { inDay: 24, inAll: MAX_DIRECTORIES - 2 }
 
 /**
+ * Directories of the same keys that end within an hour are kept no more often: a peer can show another one at each look, and have somebody cause a look
+ * every ten seconds. By itself a copy is fetched again after as long (`DirectoryTimes.fresh`).
+ */
+const KEPT_MINUTES = 30
+
+/**
  * Keeps a directory that has come into force, unless one of the same keys was kept within a day and has an hour to go: heads and receipts that its keys
  * sign can be checked by it when the provider shows others. A key with other times is another one: what it signs later is proven by this directory only.
  * @param signed the JWS @param content of its payload
@@ -28,15 +34,15 @@ export async function keepDirectory(sql: Sql, signed: object, content: Directory
   const { rows } = await sql.query<{ many: boolean }>({
     name: 'keep_directory',
     text: `WITH latest AS (
-             SELECT d.keys, d.issued_at, d.expires_at FROM kept_directory d WHERE d.domain = $1 ORDER BY d.kept_at DESC, d.issued_at DESC LIMIT 1
+             SELECT d.keys, d.issued_at, d.expires_at, d.kept_at FROM kept_directory d WHERE d.domain = $1 ORDER BY d.kept_at DESC, d.issued_at DESC LIMIT 1
            ), changes AS (
              SELECT count(*) FILTER (WHERE d.kept_at > now() - interval '1 day') >= $7 OR count(*) >= $9 AS many
                FROM kept_directory d WHERE d.domain = $1 AND d.changed AND d.kept_at > now() - interval '400 days'
            ), kept AS (
              INSERT INTO kept_directory (domain, hash, keys, key_ids, changed, issued_at, expires_at, document)
              SELECT $1, $2, $3, $8, coalesce((SELECT l.keys <> $3 FROM latest l), true), $4, $5, $6
-              WHERE NOT EXISTS (SELECT FROM latest l WHERE l.keys = $3 AND l.issued_at > $4::timestamptz - interval '1 day'
-                                   AND l.expires_at > now() + interval '1 hour')
+              WHERE NOT EXISTS (SELECT FROM latest l WHERE l.keys = $3 AND (l.kept_at > now() - $10 * interval '1 minute'
+                                   OR l.issued_at > $4::timestamptz - interval '1 day' AND l.expires_at > now() + interval '1 hour'))
                 AND NOT ((SELECT many FROM changes) AND coalesce((SELECT l.keys <> $3 FROM latest l), false))
              ON CONFLICT DO NOTHING
            )
@@ -51,6 +57,7 @@ export async function keepDirectory(sql: Sql, signed: object, content: Directory
       MOST_CHANGES.inDay,
       keys.map(({ kid }) => kid),
       MOST_CHANGES.inAll,
+      KEPT_MINUTES,
     ],
   })
   return rows[0]?.many !== true

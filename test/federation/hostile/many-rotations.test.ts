@@ -45,3 +45,19 @@ describe('the keys of a provider change', () => {
     expect(documents).toEqual(Array.from({ length: most }, (_, number) => JSON.stringify(documentOf('slow.example', number))))
   })
 })
+
+it('directories of one and the same key that end soon, each another one, are kept once in half an hour', async () => {
+  const domain = 'short.example'
+  const showShort = (number: number) => {
+    const issued = Math.floor(Date.now() / 1000) + number
+    const content = { domain, issued_at: issued, expires_at: issued + HOUR / 3, keys: [{ kid: 'key', x: 'x', nbf: 0 }] }
+    return keepDirectory(database.pool, documentOf(domain, number), content)
+  }
+  const kept = async () => (await database.pool.query('SELECT FROM kept_directory WHERE domain = $1', [domain])).rowCount
+  // A peer is asked again every ten seconds where somebody names keys that it does not have: its own user, if it likes.
+  for (let number = 0; number < 50; number++) expect(await showShort(number)).toBe(true)
+  expect(await kept()).toBe(1)
+  await database.pool.query("UPDATE kept_directory SET kept_at = kept_at - interval '30 minutes' WHERE domain = $1", [domain])
+  expect(await showShort(50)).toBe(true)
+  expect(await kept()).toBe(2)
+})
