@@ -46,6 +46,8 @@ export interface BegunIncarnations {
   ofGroup: number
   /** Numbers of new incarnations that the hub has begun with in the last day, in any group, this one excepted. */
   ofHub: number
+  /** Entries that have gone with new incarnations of the hub's groups, as far as they are remembered. */
+  vanishedOfHub: bigint
   /** The operator has let this one in. */
   isAccepted: boolean
   /** Entries up to here are retired. */
@@ -64,12 +66,14 @@ export async function incarnationsBegun(
     text: `SELECT (SELECT count(*)::integer FROM incarnation_begun b WHERE b.gid = $1 AND b.at > now() - interval '1 day') AS "ofGroup",
                   (SELECT count(DISTINCT b.incarnation)::integer FROM incarnation_begun b
                     WHERE b.hub = $2 AND b.at > now() - interval '1 day' AND b.incarnation <> $3) AS "ofHub",
+                  (SELECT coalesce(sum(b.vanished), 0)::bigint FROM incarnation_begun b
+                    WHERE b.hub = $2 AND b.at > now() - interval '30 days') AS "vanishedOfHub",
                   coalesce(f.accepted_incarnation = $3, false) AS "isAccepted", g.floor_seq AS "floorSeq",
                   (SELECT min(m.from_seq) - 1 FROM member m WHERE m.gid = $1 AND m.until_seq IS NULL) AS "joinedSeq"
              FROM groups g JOIN followed_group f USING (gid) WHERE g.gid = $1`,
     values: [gid, hub, incarnation],
   })
-  return rows[0] ?? { ofGroup: 0, ofHub: 0, isAccepted: false, floorSeq: 0n, joinedSeq: null }
+  return rows[0] ?? { ofGroup: 0, ofHub: 0, vanishedOfHub: 0n, isAccepted: false, floorSeq: 0n, joinedSeq: null }
 }
 
 export interface BegunIncarnation {

@@ -7,8 +7,11 @@ import { BatchRefused } from '../../inbound/inbound.problems.js'
 import { chainsOf, type Replica } from './replica.repository.js'
 import { incarnationsBegun, noteIncarnation, reincarnate, type BegunIncarnations } from './incarnations.repository.js'
 
-/** How often a hub may begin a new incarnation in a day, of one group and by how many numbers in all, and how many entries may go with one. */
-export const INCARNATION_LIMITS = { ofGroup: 3, ofHub: 3, entries: 10_000n } as const
+/**
+ * How often a hub may begin a new incarnation in a day, of one group and by how many numbers in all, how many entries may go with one, and with all
+ * of the hub that are remembered: some 100 bytes for each entry.
+ */
+export const INCARNATION_LIMITS = { ofGroup: 3, ofHub: 3, entries: 10_000n, entriesOfHub: 1_000_000n } as const
 
 /** `told`: devices with a resync in their inbox. `stopped`: it is more than a restore explains. */
 export type NewIncarnation =
@@ -49,6 +52,8 @@ function tooMuch(begun: BegunIncarnations, keptSeq: bigint, vanished: bigint): s
   if (begun.ofHub >= INCARNATION_LIMITS.ofHub) return `a new incarnation after ${begun.ofHub} others of the hub within a day`
   if (vanished === 0n) return undefined
   if (vanished > INCARNATION_LIMITS.entries) return `${vanished} entries would be gone with a new incarnation`
+  if (begun.vanishedOfHub + vanished > INCARNATION_LIMITS.entriesOfHub)
+    return `${begun.vanishedOfHub + vanished} entries of the hub would be gone with new incarnations within 30 days`
   if (keptSeq < begun.floorSeq) return 'a new incarnation begins before the entries that are still here'
   if (begun.joinedSeq !== null && keptSeq < begun.joinedSeq) return 'a new incarnation begins before the members here had joined'
   return undefined
