@@ -2,6 +2,7 @@ import { expect, it } from '@jest/globals'
 import type { Proposal } from '../../protocol/mls/structures/proposal.js'
 import { PolicyRefusal } from '../groups.problems.js'
 import { DirectoryMembership } from './directory-membership.js'
+import { refuseJoinersData } from './roster-policy.js'
 
 const UPDATE = { kind: 'app-data-update', component: 0x23, update: new Uint8Array(6) } satisfies Proposal
 
@@ -23,13 +24,26 @@ it('updates of application data are for admins only where the operator lets them
   await expect(propose(membership, { ...UPDATE, update: undefined }, true)).resolves.toBeUndefined()
 })
 
+it.each([UPDATE, { ...UPDATE, update: undefined }])(
+  'who joins from outside changes the group’s application data as an admin only',
+  (proposal) => {
+    const join = (admin: boolean) => refuseJoinersData(contextOf(admin) as never, { proposals: [{ proposal }] } as never)
+    expect(() => join(false)).toThrow(PolicyRefusal)
+    expect(() => join(true)).not.toThrow()
+  },
+)
+
 /** Nothing is read for the proposals here. */
 function membershipWith(updates: 'removals' | 'rooms'): DirectoryMembership {
   return new DirectoryMembership({} as never, { APP_DATA_UPDATES: updates } as never, {} as never, {} as never)
 }
 
+const contextOf = (admin: boolean) => ({
+  caller: { userId: 1n },
+  standing: { admin, policy: { addMembers: 'members', removeMembers: 'members' } },
+})
+
 function propose(membership: DirectoryMembership, proposal: Proposal, admin: boolean): Promise<unknown> {
-  const context = { caller: { userId: 1n }, standing: { admin, policy: { addMembers: 'members', removeMembers: 'members' } } }
   const sent = { proposal, sender: { kind: 'member' as const, leafIndex: 0 }, byReference: true }
-  return membership.authorizeProposal(context as never, { groupContext: { extensions: [] } } as never, sent)
+  return membership.authorizeProposal(contextOf(admin) as never, { groupContext: { extensions: [] } } as never, sent)
 }

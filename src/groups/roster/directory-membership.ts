@@ -42,7 +42,7 @@ import {
   requireOwnLeaf,
   type Directory,
 } from './roster.js'
-import { refuseAgainstPolicy, refuseEarlyUpdates, refuseWish, type Removal } from './roster-policy.js'
+import { refuseAgainstPolicy, refuseEarlyUpdates, refuseJoinersData, refuseWish, type Removal } from './roster-policy.js'
 import { deviceProposing, refuseVoid, unusable } from './void-proposals.js'
 import { routeWelcomes } from './welcome-routes.js'
 
@@ -92,7 +92,8 @@ export class DirectoryMembership implements Membership {
     const { directory } = devices
     const removed = removalsOf(context, before, verdict, directory)
     refuseEarlyUpdates(this.config, verdict.proposals)
-    if (!verdict.external) refuseAgainstPolicy(context, verdict, removed, directory)
+    if (verdict.external) refuseJoinersData(context, verdict)
+    else refuseAgainstPolicy(context, verdict, removed, directory)
     // Whether the id is taken, the statement that accepts the Commit asks.
     if (verdict.reinit) refuseUnusableId(verdict.reinit)
     const latest = new Date(Date.now() + this.config.KEY_PACKAGE_MAX_AGE)

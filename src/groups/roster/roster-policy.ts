@@ -37,6 +37,12 @@ export function refuseAgainstPolicy(
   if (judged.kind === 'refused') throw new PolicyRefusal(judged.why)
 }
 
+/** Who joins from outside has a right to join, and none to the data of the group, unless its user is an admin. @throws PolicyRefusal */
+export function refuseJoinersData(context: CommitContext, { proposals }: Pick<ValidCommit, 'proposals'>): void {
+  const extensions = proposals.some(({ proposal }) => proposal.kind === 'app-data-update')
+  if (extensions) refuseWish(context, { added: [], removed: [], reinit: false, extensions })
+}
+
 /**
  * An update of application data that the servers of a release before cannot follow: their copy of the group would stop at the Commit.
  * @throws PolicyRefusal unless the operator lets them in (APP_DATA_UPDATES)

@@ -66,7 +66,7 @@ export const RULES = {
   'external-commit-path': ['12.4.3.2', 'An external Commit has a path.'],
   'external-commit-proposals': [
     '12.2',
-    'An external Commit holds ExternalInit, one Remove, PSKs, SelfRemoves and AppEphemerals, nothing else.',
+    'An external Commit holds ExternalInit, one Remove, PSKs, SelfRemoves and application data, nothing else.',
   ],
   'external-commit-by-value': ['12.4.3.2', 'An external Commit refers to no proposal but SelfRemoves.'],
   'external-commit-one-init': ['12.2', 'An external Commit holds exactly one ExternalInit.'],

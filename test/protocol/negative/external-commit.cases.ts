@@ -1,17 +1,8 @@
-import { Forge, forgeKeyPackage, newKey } from '../../support/mls/forge.js'
+import { forgeKeyPackage, newKey } from '../../support/mls/forge.js'
 import { byReference, byValue, proposals } from '../../support/mls/proposals.js'
-import {
-  appDataDictionary,
-  group,
-  judgeExternal,
-  requiredCapabilities,
-  waiting,
-  withAppData,
-  type NegativeCase,
-} from './forged-group-fixture.js'
+import { group, judgeExternal, waiting, type NegativeCase } from './forged-group-fixture.js'
 
 const init = byValue(proposals.externalInit())
-const ofRoom = () => Forge.group(3, [requiredCapabilities({ proposals: [8] }), appDataDictionary(7)], withAppData)
 
 /** RFC 9420 §12.2, §12.4.3.2. */
 export const externalCommitCases: NegativeCase[] = [
@@ -30,16 +21,6 @@ export const externalCommitCases: NegativeCase[] = [
     rule: 'external-commit-proposals',
     title: 'a ReInit',
     verdict: async () => judgeExternal(await group(), [init, byValue(proposals.reInit('next'))]),
-  },
-  {
-    rule: 'external-commit-proposals',
-    title: 'a removal of application data',
-    verdict: async () => judgeExternal(await ofRoom(), [init, byValue(proposals.appDataRemoval(7))]),
-  },
-  {
-    rule: 'external-commit-proposals',
-    title: 'an update of a room’s metadata',
-    verdict: async () => judgeExternal(await ofRoom(), [init, byValue(proposals.appDataUpdate(0x23, Buffer.from([0, 0, 0, 0, 0, 0])))]),
   },
   {
     rule: 'external-commit-by-value',

@@ -5,8 +5,15 @@ import type { Proposal } from '../../mls/structures/proposal.js'
 import { count, type SentProposal } from './pending-proposals.js'
 import type { PublicGroupState } from '../state.js'
 
-/** RFC 9420 §12.2, and what draft-ietf-mls-extensions adds but for AppDataUpdate: what the data of a group says is for its admins, and a joiner is none. */
-const ALLOWED: ReadonlySet<Proposal['kind']> = new Set(['external-init', 'remove', 'psk', 'self-remove', 'app-ephemeral'])
+/** RFC 9420 §12.2, and what draft-ietf-mls-extensions adds. */
+const ALLOWED: ReadonlySet<Proposal['kind']> = new Set([
+  'external-init',
+  'remove',
+  'psk',
+  'self-remove',
+  'app-data-update',
+  'app-ephemeral',
+])
 
 /** The rules for the proposals of an external Commit (RFC 9420 §12.2, §12.4.3.2). */
 export function externalProposalList(
