@@ -74,7 +74,14 @@ it('the list of who has the name after an erased user reads well at a hub with t
   const there = alice.group(group.record.groupId)
   await there.settle()
   await there.remove(bob.uri)
-  await eraseDeleted(hub)
+  // As soon as its provider has heard that the device is out.
+  await eventually(
+    async () => {
+      await eraseDeleted(hub)
+      return countOf(hub, 'account', `user_uri = '${bob.user}'`)
+    },
+    (count) => count === 0,
+  )
   await next.device.publishKeyPackages(1)
   const { identities } = alice.device
   expect(await identities.of(bob.user, { fresh: true })).toMatchObject({ trouble: { reason: 'identity-changed' } })
