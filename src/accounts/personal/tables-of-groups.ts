@@ -209,7 +209,7 @@ export const IN_GROUPS: readonly PersonalTable[] = [
       },
     },
     // An interval that is open ends with the Commit that removes the leaf: until then the names are needed to recognise it. The provider of the user has to
-    // hear of the end, and is told by this row; one that cannot be reached for thirty days has its own bound for that.
+    // hear of the end, by this row; one that cannot be reached for thirty days has its own bound for that.
     erasable: `x.until_seq IS NOT NULL AND NOT EXISTS (
       SELECT FROM peer_cursor c WHERE c.domain = provider_of($2) AND c.gid = x.gid AND c.acked < x.until_seq
          AND (SELECT a.deleted_at FROM account a WHERE a.id = $1) > now() - interval '30 days')`,

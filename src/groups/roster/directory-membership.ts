@@ -76,6 +76,8 @@ export class DirectoryMembership implements Membership {
   readonly credentialFaults = (leaves: readonly NamedLeaf[]) => this.x509.faultsOf(leaves)
 
   async changesOf(context: CommitContext, before: PublicGroupState, verdict: ValidCommit): Promise<DeviceChanges> {
+    refuseEarlyUpdates(this.config, verdict.proposals)
+    if (verdict.external) refuseJoinersData(context, verdict)
     const changed = changedLeaves(verdict)
     await this.introduce(changed)
     const { identities } = context.standing.policy
@@ -91,9 +93,7 @@ export class DirectoryMembership implements Membership {
     if (verdict.external) requireJoinersKey(context, verdict, certificates)
     const { directory } = devices
     const removed = removalsOf(context, before, verdict, directory)
-    refuseEarlyUpdates(this.config, verdict.proposals)
-    if (verdict.external) refuseJoinersData(context, verdict)
-    else refuseAgainstPolicy(context, verdict, removed, directory)
+    if (!verdict.external) refuseAgainstPolicy(context, verdict, removed, directory)
     // Whether the id is taken, the statement that accepts the Commit asks.
     if (verdict.reinit) refuseUnusableId(verdict.reinit)
     const latest = new Date(Date.now() + this.config.KEY_PACKAGE_MAX_AGE)

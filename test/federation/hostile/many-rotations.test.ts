@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from '@jest/globals'
-import { directoriesBetween, keepDirectory } from '../../../src/federation/evidence/kept-directories.repository.js'
+import { directoriesBetween, forgetDirectories, keepDirectory } from '../../../src/federation/evidence/kept-directories.repository.js'
+import { SignedKeyDirectory } from '../../../src/federation/identity/directory-document.js'
 import { MAX_DIRECTORIES } from '../../../src/protocol/evidence/document.js'
 import { useTestDatabase } from '../../support/database.js'
 
@@ -60,4 +61,19 @@ it('directories of one and the same key that end soon, each another one, are kep
   await database.pool.query("UPDATE kept_directory SET kept_at = kept_at - interval '30 minutes' WHERE domain = $1", [domain])
   expect(await showShort(50)).toBe(true)
   expect(await kept()).toBe(2)
+  // The first one brought the key in.
+  await later(domain, 8)
+  await forgetDirectories(database.pool)
+  expect(await kept()).toBe(1)
+  await later(domain, 393)
+  await forgetDirectories(database.pool)
+  expect(await kept()).toBe(0)
+})
+
+it('directories are no longer than some 64 KiB', () => {
+  const signature = { signature: 's'.repeat(256), protected: 'p'.repeat(256) }
+  const read = (payload: number, signatures: number) =>
+    SignedKeyDirectory.safeParse({ payload: 'x'.repeat(payload), signatures: Array.from({ length: signatures }, () => signature) }).success
+  expect(read(32_768, 64)).toBe(true)
+  expect([read(32_769, 64), read(32_768, 65)]).toEqual([false, false])
 })
